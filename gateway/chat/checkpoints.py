@@ -1,0 +1,32 @@
+"""Bring what running answers have so far to the store, all of them in one call, about once a second."""
+
+import asyncio
+import logging
+
+from gateway.chat.errors import StorageUnavailable
+from gateway.chat.ports import Store
+from gateway.chat.records import Partial
+from gateway.chat.rules import Rules
+from gateway.chat.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+# A process silent for this long is taken for dead, and its turns for interrupted.
+LEASE_SECONDS = 15.0
+
+
+async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) -> None:
+    """Save partial texts and extend leases until cancelled."""
+    while True:
+        await asyncio.sleep(rules.checkpoint_seconds)
+        partials = [
+            Partial(turn_id=r.turn.id, text=r.turn.answer.text, pieces=r.turn.answer.position)
+            for r in sessions.running()
+        ]
+        if not partials:
+            continue
+        try:
+            await store.checkpoint(partials, lease=LEASE_SECONDS)
+        except StorageUnavailable:
+            # The end of each turn is saved with retries; a missed checkpoint costs nothing but safety.
+            logger.warning("checkpoint.failed")

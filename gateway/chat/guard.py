@@ -1,0 +1,102 @@
+"""What ends a turn before its time: deadlines, and somebody saying stop."""
+
+import asyncio
+from enum import Enum, auto
+from types import TracebackType
+from typing import Self
+
+from gateway.chat.errors import FirstChunkTimeout, Stalled, Transient, TurnTimeout
+from gateway.chat.ports import Clock, Timer
+
+
+class Stop(Enum):
+    """Why a turn was told to stop."""
+
+    CANCELLED = auto()
+    ABANDONED = auto()
+    SHUTDOWN = auto()
+
+
+class Stopped(Exception):
+    """The turn was told to stop."""
+
+    def __init__(self, reason: Stop) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Deadlines:
+    """The time a turn has, in seconds: for all of it, until its first content, between two contents.
+
+    A scope like `asyncio.timeout`, which it is made of. It leaves with `TurnTimeout`, `FirstChunkTimeout`,
+    `Stalled` or `Stopped`. Only content counts, so an upstream's keep-alive comments hold nothing up.
+    """
+
+    def __init__(self, clock: Clock, *, turn: float, first_chunk: float, stall: float) -> None:
+        self._clock = clock
+        self._turn = turn
+        self._first_chunk = first_chunk
+        self._stall = stall
+        self._began = clock.time()
+        self._content: float | None = None
+        self._reason: Transient | Stopped | None = None
+        self._scope: asyncio.Timeout | None = None
+        self._timer: Timer | None = None
+
+    def content(self) -> float:
+        """Note that content came, and return when; the timer looks at it only when it fires."""
+        self._content = self._clock.time()
+        return self._content
+
+    def to_first_content(self) -> float:
+        """Return the seconds left for the first content."""
+        return self._began + min(self._first_chunk, self._turn) - self._clock.time()
+
+    def stop(self, reason: Stop) -> None:
+        """End the scope now, or as soon as it is entered."""
+        self._expire(Stopped(reason))
+
+    async def __aenter__(self) -> Self:
+        self._scope = await asyncio.timeout(None).__aenter__()
+        if self._reason is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+        self._check()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        scope, self._scope = self._scope, None
+        assert scope is not None, "the scope was entered"
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await scope.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            assert self._reason is not None, "only `_expire` moves the scope's end"
+            raise self._reason from None
+
+    def _due(self) -> tuple[float, type[Transient]]:
+        turn = self._began + self._turn
+        if self._content is None:
+            first = self._began + self._first_chunk
+            return (first, FirstChunkTimeout) if first < turn else (turn, TurnTimeout)
+        stall = self._content + self._stall
+        return (stall, Stalled) if stall < turn else (turn, TurnTimeout)
+
+    def _check(self) -> None:
+        at, error = self._due()
+        if self._clock.time() >= at:
+            self._expire(error())
+        else:
+            self._timer = self._clock.call_at(at, self._check)
+
+    def _expire(self, reason: Transient | Stopped) -> None:
+        if self._reason is not None:
+            return
+        self._reason = reason
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())

@@ -1,0 +1,108 @@
+"""What the story needs of the world, as Protocols."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from gateway.chat.records import (
+    Accepted,
+    Chunk,
+    Duplicate,
+    History,
+    Message,
+    NewTurn,
+    Outcome,
+    Partial,
+    Session,
+    StoredTurn,
+)
+
+
+class Timer(Protocol):
+    """Something that will happen unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """See that it does not happen."""
+        ...
+
+
+class Clock(Protocol):
+    """The one clock, in seconds that never go back; the event loop is one."""
+
+    def time(self) -> float:
+        """Return the seconds now."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
+        """Call `callback` at `when`."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """Counts tokens as the upstream does."""
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of `text`."""
+        ...
+
+
+class Upstream(Protocol):
+    """OpenAI, or anything that speaks its API."""
+
+    def stream_chat(
+        self, messages: Sequence[Message], *, model: str, max_output_tokens: int, traceparent: str
+    ) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer's chunks; the stream is closed when the generator is.
+
+        Raises the Transient and Permanent errors of the upstream, `UpstreamTruncated` where the stream
+        ends without a finish reason.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Where sessions and turns are durable. Every method raises `StorageUnavailable` when it is not."""
+
+    async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:
+        """Add a session; raises `ReportNotFound`."""
+        ...
+
+    async def find_session(self, token_hash: bytes) -> Session:
+        """Return the session of a token; raises `SessionNotFound`."""
+        ...
+
+    async def accept_turn(self, turn: NewTurn) -> Accepted | Duplicate:
+        """Add a turn unless its client id is known; raises `Busy` while another one runs."""
+        ...
+
+    async def history(self, session_id: UUID, *, before: int, messages: int) -> History:
+        """Return the last exchanges of the turns numbered below `before`."""
+        ...
+
+    async def last_turns(self, session_id: UUID, *, limit: int) -> tuple[StoredTurn, ...]:
+        """Return the last `limit` turns, oldest first."""
+        ...
+
+    async def find_turn(self, session_id: UUID, turn_id: UUID) -> StoredTurn:
+        """Return a turn of the session; raises `UnknownTurn`."""
+        ...
+
+    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> None:
+        """Save what running turns have so far and extend their leases, in seconds from now."""
+        ...
+
+    async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:
+        """Save how a turn ended; saving it again changes nothing."""
+        ...
+
+
+class Cache(Protocol):
+    """The recent exchanges, quickly. It may forget, and it never raises."""
+
+    async def recall(self, session_id: UUID) -> History | None:
+        """Return what was remembered, or None."""
+        ...
+
+    async def remember(self, session_id: UUID, history: History) -> None:
+        """Keep `history` for a while."""
+        ...

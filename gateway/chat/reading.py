@@ -1,0 +1,86 @@
+"""The running side of a turn: the upstream's chunks into its answer, with one retry before the first."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from gateway.chat.answer import Progress
+from gateway.chat.errors import (
+    Transient,
+    UpstreamRateLimited,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+from gateway.chat.frames import StatusState
+from gateway.chat.guard import Deadlines
+from gateway.chat.ports import Upstream
+from gateway.chat.records import FinishReason, Prompt, Usage
+from gateway.chat.rules import Rules
+from gateway.chat.trace import Trace
+from gateway.chat.turn import Turn
+
+logger = logging.getLogger(__name__)
+
+# Long enough for a balancer to drop a dead instance, short enough to go unnoticed.
+RETRY_SECONDS = 0.5
+
+
+class Reading:
+    """What comes back for a turn, filled while it comes, so that it is there however the turn ends."""
+
+    def __init__(self, turn: Turn, *, deadlines: Deadlines, trace: Trace, started: float) -> None:
+        self.turn = turn
+        self.deadlines = deadlines
+        self.trace = trace
+        self.started = started
+        self.reached = False
+        self.first_content: float | None = None
+        self.finish_reason: FinishReason | None = None
+        self.usage: Usage | None = None
+
+    async def read(self, upstream: Upstream, prompt: Prompt, *, rules: Rules) -> None:
+        """Append the answer to the turn, inside its deadlines.
+
+        Raises the upstream's errors, `UpstreamTruncated` for a stream without a finish reason, and what
+        the deadlines raise.
+        """
+        async with self.deadlines:
+            try:
+                await self._attempt(upstream, prompt, rules=rules)
+            except (UpstreamRateLimited, UpstreamUnavailable) as error:
+                if self.first_content is not None:
+                    raise
+                await self._wait_to_retry(error)
+                await self._attempt(upstream, prompt, rules=rules)
+
+    async def _attempt(self, upstream: Upstream, prompt: Prompt, *, rules: Rules) -> None:
+        stream = upstream.stream_chat(
+            prompt.messages,
+            model=rules.model,
+            max_output_tokens=rules.max_output_tokens,
+            traceparent=self.trace.traceparent,
+        )
+        # Without `aclosing` the connection would stay open, and the upstream would go on billing, until
+        # the garbage collector came by (openai-python#763).
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                self.reached = True
+                if chunk.text:
+                    now = self.deadlines.content()
+                    if self.first_content is None:
+                        self.first_content = now
+                    self.turn.answer.append(chunk.text)
+                if chunk.finish_reason is not None:
+                    self.finish_reason = chunk.finish_reason
+                if chunk.usage is not None:
+                    self.usage = chunk.usage
+        if self.finish_reason is None:
+            raise UpstreamTruncated
+
+    async def _wait_to_retry(self, error: Transient) -> None:
+        seconds = RETRY_SECONDS if error.retry_after is None else error.retry_after
+        if seconds > self.deadlines.to_first_content():
+            raise error
+        logger.warning("upstream.retry", extra={"error_type": error.code.value})
+        self.turn.answer.report(Progress(StatusState.RETRYING, retry_in_ms=int(seconds * 1000)))
+        await asyncio.sleep(seconds)

@@ -1,0 +1,185 @@
+"""A turn: one question, its answer, and the frames its viewers see."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from gateway.chat.answer import Answer, Progress, Slice, Whole
+from gateway.chat.codes import CATALOGUE, Locale, describe
+from gateway.chat.errors import Busy, GatewayError
+from gateway.chat.frames import (
+    Accept,
+    Budget,
+    ContextReceipt,
+    Delta,
+    Done,
+    End,
+    Error,
+    Snapshot,
+    Status,
+    TurnFrame,
+    TurnView,
+)
+from gateway.chat.pricing import usd
+from gateway.chat.records import ContextSource, Outcome, StoredTurn
+
+
+class Turn:
+    """A turn as viewers see it: opened once accepted or refused, closed by exactly one end frame."""
+
+    def __init__(self, turn_id: UUID, *, client_id: UUID, answer: Answer) -> None:
+        self.id = turn_id
+        self.client_id = client_id
+        self.answer = answer
+        self._accept: Accept | None = None
+        self._end: End | None = None
+        self._opened = asyncio.Event()
+
+    def open(self, accept: Accept) -> None:
+        """Let viewers see that the question was taken."""
+        self._accept = accept
+        self._opened.set()
+
+    def close(self, end: End) -> None:
+        """End the turn for its viewers."""
+        self._end = end
+        self.answer.end()
+        self._opened.set()
+
+    def replay(self, other: Self) -> None:
+        """Become a turn that the store turned out to hold already."""
+        self.id = other.id
+        self.answer = other.answer
+        self._accept = other._accept
+        self._end = other._end
+        self._opened.set()
+
+    async def accepted(self, *, duplicate: bool = False) -> Accept | None:
+        """Wait for the turn to be taken and return the frame that says so, None where it was refused."""
+        await self._opened.wait()
+        if self._accept is None or not duplicate:
+            return self._accept
+        return msgspec.structs.replace(self._accept, duplicate=True)
+
+    async def follow(self, after: int = 0) -> AsyncGenerator[TurnFrame, None]:
+        """Yield what comes after `accepted`, from position `after` to the turn's end."""
+        await self._opened.wait()
+        async with aclosing(self.answer.follow(after)) as items:
+            async for item in items:
+                match item:
+                    case Slice(start, stop, text):
+                        yield Delta(turn_id=self.id, from_=start, to=stop, text=text)
+                    case Whole(stop, text):
+                        yield Snapshot(turn_id=self.id, to=stop, text=text)
+                    case Progress(state, retry_in_ms):
+                        yield Status(turn_id=self.id, state=state, retry_in_ms=retry_in_ms)
+        if self._end is not None:
+            yield self._end
+
+
+def refusal(
+    error: GatewayError, *, locale: Locale, trace_id: str, client_id: UUID | None = None
+) -> Error:
+    """Return the frame for an error that no stored turn ended with."""
+    entry = CATALOGUE[error.code]
+    return Error(
+        scope=entry.scope,
+        code=error.code,
+        message=error.message(locale),
+        retryable=entry.retryable,
+        retry_after_ms=error.retry_after_ms,
+        trace_id=trace_id,
+        id=client_id,
+    )
+
+
+def end_frame(
+    turn_id: UUID, outcome: Outcome, *, client_id: UUID, locale: Locale, budget: Budget
+) -> End:
+    """Return the `done` or `error` that tells `outcome`."""
+    if outcome.code is not None:
+        entry = CATALOGUE[outcome.code]
+        return Error(
+            scope=entry.scope,
+            code=outcome.code,
+            message=describe(outcome.code, locale),
+            retryable=entry.retryable,
+            retry_after_ms=outcome.retry_after_ms,
+            trace_id=outcome.trace_id,
+            id=client_id,
+            turn_id=turn_id,
+            to=outcome.pieces,
+            usage=outcome.usage,
+            cost_usd=usd(outcome.cost_nano),
+            cost_source=outcome.cost_source,
+            partial=bool(outcome.text),
+        )
+    assert outcome.finish_reason is not None, "an outcome has a code or a finish reason"
+    return Done(
+        turn_id=turn_id,
+        to=outcome.pieces,
+        finish_reason=outcome.finish_reason,
+        usage=outcome.usage,
+        cost_usd=usd(outcome.cost_nano),
+        cost_source=outcome.cost_source,
+        model=outcome.model,
+        ttft_ms=outcome.ttft_ms,
+        total_ms=outcome.total_ms,
+        shortened=outcome.shortened,
+        budget=budget,
+        trace_id=outcome.trace_id,
+    )
+
+
+def turn_view(turn: StoredTurn, *, locale: Locale, budget: Budget) -> TurnView:
+    """Return a stored turn as `ready` and the HTTP side show it."""
+    outcome = turn.outcome
+    return TurnView(
+        turn_id=turn.id,
+        id=turn.client_id,
+        n=turn.number,
+        question=turn.question,
+        text=outcome.text if outcome else "",
+        to=outcome.pieces if outcome else 0,
+        state=turn.state,
+        asked_at=turn.asked_at,
+        regenerate_of=turn.regenerate_of,
+        end=end_frame(turn.id, outcome, client_id=turn.client_id, locale=locale, budget=budget)
+        if outcome
+        else None,
+    )
+
+
+def stored_turn(stored: StoredTurn, *, locale: Locale, budget: Budget) -> Turn:
+    """Return a turn that has ended, to be followed like one that runs; raises `Busy` if it has not."""
+    outcome = stored.outcome
+    if outcome is None:
+        raise Busy
+    turn = Turn(
+        stored.id,
+        client_id=stored.client_id,
+        answer=Answer(before=outcome.text, first=outcome.pieces),
+    )
+    turn.open(
+        Accept(
+            id=stored.client_id,
+            turn_id=stored.id,
+            duplicate=True,
+            context=ContextReceipt(
+                source=ContextSource.NONE,
+                messages=0,
+                dropped=0,
+                input_tokens=outcome.usage.input_tokens,
+                report_id=None,
+            ),
+            shortened=outcome.shortened,
+            text=stored.question,
+            regenerate_of=stored.regenerate_of,
+        )
+    )
+    turn.close(end_frame(turn.id, outcome, client_id=turn.client_id, locale=locale, budget=budget))
+    return turn

@@ -1,0 +1,1 @@
+"""The door: thin aiohttp handlers that translate between the wire and `gateway.chat`."""
