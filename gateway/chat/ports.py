@@ -13,6 +13,7 @@ from gateway.chat.records import (
     NewTurn,
     Outcome,
     Partial,
+    ReportSnapshot,
     Session,
     StoredTurn,
 )
@@ -93,6 +94,18 @@ class Store(Protocol):
 
     async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:
         """Save how a turn ended; saving it again changes nothing."""
+        ...
+
+
+class Reports(Protocol):
+    """The reports people ask about. Both methods raise `StorageUnavailable`."""
+
+    async def reports(self) -> tuple[ReportSnapshot, ...]:
+        """Return every report, newest first."""
+        ...
+
+    async def report(self, report_id: str) -> ReportSnapshot:
+        """Return one report; raises `ReportNotFound`."""
         ...
 
 

@@ -40,6 +40,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     output_usd_per_mtok: Decimal
     cached_input_usd_per_mtok: Decimal | None = None
     context_tokens: int = 128_000
+    encoding: str = "o200k_base"
 
     @property
     def price(self) -> Price:

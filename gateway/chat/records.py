@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum, unique
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -60,7 +61,7 @@ class ContextSource(StrEnum):
 class ReportSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A report as it was when the conversation began; `figures` is Markdown, possibly empty."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     headline: str
     summary: str
     figures: str = ""

@@ -1,7 +1,7 @@
 """A turn from its question to its end: store it, build the prompt, stream the answer, save."""
 
 import logging
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -106,6 +106,13 @@ class ChatService:
         session.active = reading
         self._turns.start(self._run(session, reading, ask=ask), name="turn")
         return Taken(turn, duplicate=False)
+
+    async def cancel(self, session: LiveSession, turn_id: UUID) -> None:
+        """Stop a turn; one that has ended is left alone. Raises `UnknownTurn`, `StorageUnavailable`."""
+        if session.active is not None and session.active.turn.id == turn_id:
+            session.active.deadlines.stop(Stop.CANCELLED)
+        else:
+            await self._store.find_turn(session.id, turn_id)
 
     async def close(self, *, seconds: float) -> None:
         """Stop what runs, keeping partial answers, and give the saving of them `seconds`."""

@@ -1,0 +1,92 @@
+"""The `gateway` command."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import __version__, commands
+from gateway.chat.errors import ConfigError, GatewayError
+from gateway.config import load
+from gateway.logs import LogFormat, configure
+
+# EX_CONFIG of sysexits.h: a supervisor need not start us again.
+BAD_CONFIG = 78
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = load(arguments.config, environ=os.environ, overrides=_overrides(arguments))
+        configure(level=settings.log.level, format=settings.log.format)
+        return asyncio.run(arguments.run(settings, arguments))
+    except ConfigError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return BAD_CONFIG
+    except GatewayError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
+    given: dict[tuple[str, str], str] = {}
+    if arguments.run is commands.dev and "GATEWAY_LOG_FORMAT" not in os.environ:
+        given["log", "format"] = LogFormat.TEXT.value
+    for name in ("host", "port"):
+        value = getattr(arguments, name, None)
+        if value is not None:
+            given["server", name] = str(value)
+    return given
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gateway", description="The gateway between a report and a model."
+    )
+    parser.add_argument("--version", action="version", version=f"gateway {__version__}")
+    parser.set_defaults(config=None)
+    actions = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = actions.add_parser("serve", help="serve with your Postgres, Redis and upstream")
+    serve.set_defaults(run=commands.serve)
+
+    dev = actions.add_parser("dev", help="serve with embedded Postgres, Redis and sample reports")
+    dev.add_argument(
+        "--data", type=Path, default=Path(".dev"), help="where the database lives (.dev)"
+    )
+    dev.set_defaults(run=commands.dev)
+
+    for command in (serve, dev):
+        command.add_argument("--host", help="address to listen on")
+        command.add_argument("--port", type=int, help="port to listen on")
+
+    migrate = actions.add_parser("migrate", help="bring the database's tables up to date")
+    migrate.set_defaults(run=commands.migrate)
+
+    reports = actions.add_parser("reports", help="load or list reports")
+    verbs = reports.add_subparsers(required=True, metavar="VERB")
+    load_reports = verbs.add_parser("import", help="add reports from a JSON file, or replace them")
+    load_reports.add_argument("file", type=Path)
+    load_reports.set_defaults(run=commands.import_reports)
+    verbs.add_parser("list", help="list reports").set_defaults(run=commands.list_reports)
+
+    check = actions.add_parser("check", help="say whether everything needed is there")
+    check.set_defaults(run=commands.check)
+
+    simulate = actions.add_parser("simulate", help="serve a stand-in for the OpenAI API")
+    simulate.add_argument("--simulator-port", type=int, default=9900, metavar="PORT")
+    simulate.add_argument("--tokens-per-second", type=float, default=40.0)
+    simulate.set_defaults(run=commands.simulate)
+
+    for command in (serve, dev, migrate, load_reports, check, simulate):
+        command.add_argument("--config", type=Path, help="a gateway.ini (default: the one here)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Put the gateway together: the only module that knows every part."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from gateway.backends.openai_client import OpenAIClient
+from gateway.backends.postgres import Database
+from gateway.backends.redis_cache import NoCache, RedisCache
+from gateway.backends.store import PostgresStore
+from gateway.backends.tokens import Tokenizer
+from gateway.chat.checkpoints import keep_checkpoints
+from gateway.chat.pricing import ModelFacts, nano
+from gateway.chat.rules import Rules
+from gateway.chat.service import ChatService
+from gateway.chat.sessions import Sessions
+from gateway.chat.tasks import Tasks
+from gateway.config import facts_of
+from gateway.resources import static_folder
+from gateway.settings import Settings
+from gateway.web.limits import ALLOWED_ORIGINS
+from gateway.web.pages import add_pages
+from gateway.web.rest import REPORTS, add_rest
+from gateway.web.websocket import CONNECTIONS, SERVICE, SESSIONS, close_connections, websocket
+
+# How long the end of the process waits for answers that are not stored yet.
+SAVE_SECONDS = 5.0
+
+
+def create_app(settings: Settings, *, simulated: bool = False) -> web.Application:
+    """Return the application; what it needs is opened when it starts and closed when it ends.
+
+    Raises `ConfigError` for a model without a price. `simulated` says that the upstream is the simulator.
+    """
+    facts = facts_of(settings.openai.model, settings)
+    app = web.Application()
+    app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
+    app[CONNECTIONS] = set()
+    app.router.add_get("/ws", websocket)
+    add_rest(app)
+    add_pages(app, static=static_folder())
+
+    async def running(app: web.Application) -> AsyncGenerator[None, None]:
+        async with AsyncExitStack() as stack:
+            await _open(app, settings, facts=facts, simulated=simulated, stack=stack)
+            yield
+
+    app.cleanup_ctx.append(running)
+    app.on_shutdown.append(close_connections)
+    return app
+
+
+async def _open(
+    app: web.Application,
+    settings: Settings,
+    *,
+    facts: ModelFacts,
+    simulated: bool,
+    stack: AsyncExitStack,
+) -> None:
+    clock = asyncio.get_running_loop()
+    rules = _rules(settings, facts=facts, simulated=simulated)
+    # Some tenths of a second: off the loop, and before anybody is let in.
+    tokenizer = await asyncio.to_thread(Tokenizer, facts.encoding)
+
+    database = Database(settings.database.url, pool_size=settings.database.pool_size)
+    stack.push_async_callback(database.close)
+    store = PostgresStore(database)
+
+    if settings.redis.url:
+        cache = RedisCache(
+            settings.redis.url,
+            messages=settings.context.history_messages,
+            ttl_seconds=settings.redis.ttl_seconds,
+        )
+        stack.push_async_callback(cache.close)
+    upstream = OpenAIClient(
+        # Without a key nothing is ever called; the SDK only refuses to be made.
+        api_key=settings.openai.api_key or "missing",
+        base_url=settings.openai.base_url,
+    )
+    stack.push_async_callback(upstream.close)
+
+    sessions = Sessions(store, tokenizer=tokenizer, clock=clock, rules=rules)
+    background = Tasks()
+    stack.push_async_callback(background.drain, seconds=0)
+    background.start(
+        keep_checkpoints(sessions, store=store, rules=rules),
+        name="checkpoints",
+    )
+    service = ChatService(
+        sessions,
+        store=store,
+        cache=cache if settings.redis.url else NoCache(),
+        upstream=upstream,
+        tokenizer=tokenizer,
+        clock=clock,
+        rules=rules,
+    )
+    # Last in, first out: answers are saved before the store is closed.
+    stack.push_async_callback(service.close, seconds=SAVE_SECONDS)
+    app[SESSIONS] = sessions
+    app[SERVICE] = service
+    app[REPORTS] = store
+
+
+def _rules(settings: Settings, *, facts: ModelFacts, simulated: bool) -> Rules:
+    return Rules(
+        model=settings.openai.model,
+        price=facts.price,
+        simulated=simulated,
+        key_configured=bool(settings.openai.api_key),
+        max_output_tokens=settings.openai.max_output_tokens,
+        message_chars=settings.limits.message_chars,
+        slow_notice_seconds=settings.limits.slow_notice_seconds,
+        first_chunk_seconds=settings.limits.first_chunk_seconds,
+        stall_seconds=settings.limits.stall_seconds,
+        turn_seconds=settings.limits.turn_seconds,
+        history_messages=settings.context.history_messages,
+        history_tokens=settings.context.history_tokens,
+        grace_seconds=settings.resume.grace_seconds,
+        checkpoint_seconds=settings.resume.checkpoint_seconds,
+        request_nano=nano(settings.cost.request_usd),
+        session_nano=nano(settings.cost.session_usd),
+    )

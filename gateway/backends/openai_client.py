@@ -1,0 +1,209 @@
+"""Stream answers from OpenAI, or anything that speaks its API, and translate its errors.
+
+The SDK gives authentication, transport and errors; the bytes are read here, because its own iteration costs
+ten times as much CPU for a chunk (docs/performance.md).
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx2
+import msgspec
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
+from gateway.backends.event_stream import EventSplitter, EventTooLarge
+from gateway.chat.errors import (
+    ContextTooLong,
+    GatewayError,
+    KeyInvalid,
+    QuotaExhausted,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+from gateway.chat.records import Chunk, FinishReason, Message, Role, Usage
+
+logger = logging.getLogger(__name__)
+
+# A connection that takes longer than this will not bring a first chunk in time either.
+CONNECT_SECONDS = 5.0
+# More than the connections the gateway accepts: who may ask is limited at the door, not here. Without a
+# figure the aiohttp transport would stop at 100.
+MAX_CONNECTIONS = 20_000
+KEEPALIVE_SECONDS = 30.0
+DONE = b"[DONE]"
+# Worth another try although they are 4xx (openai-python retries the same).
+TRANSIENT_STATUS = frozenset({408, 409})
+FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+    def record(self) -> Usage:
+        """Return it under our names."""
+        prompt = self.prompt_tokens_details or _Details()
+        completion = self.completion_tokens_details or _Details()
+        return Usage(
+            input_tokens=self.prompt_tokens,
+            cached_tokens=prompt.cached_tokens or 0,
+            output_tokens=self.completion_tokens,
+            reasoning_tokens=completion.reasoning_tokens or 0,
+        )
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta
+    finish_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    """The part we read of a `chat.completion.chunk`; an error comes in its place."""
+
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: msgspec.Raw | None = None
+
+
+class _ErrorEvent(Exception):
+    """An error came in the stream, in place of a chunk."""
+
+
+class OpenAIClient:
+    """The upstream. One client for the process: it keeps connections."""
+
+    def __init__(self, *, api_key: str, base_url: str) -> None:
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            # Retries and deadlines are the turn's: the SDK would try three times, out of its sight.
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
+            http_client=openai.DefaultAioHttpClient(
+                limits=httpx2.Limits(
+                    max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
+                )
+            ),
+        )
+        self._decoder = msgspec.json.Decoder(_Event)
+
+    async def stream_chat(
+        self, messages: Sequence[Message], *, model: str, max_output_tokens: int, traceparent: str
+    ) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer's chunks; the connection is closed when the generator is.
+
+        Raises `KeyInvalid`, `QuotaExhausted`, `ContextTooLong`, `UpstreamRejected`, `UpstreamRateLimited`,
+        `UpstreamUnavailable`, and `UpstreamTruncated` for a stream that breaks after its first content.
+        """
+        started = False
+        try:
+            async with self._client.chat.completions.with_streaming_response.create(
+                model=model,
+                messages=[_param(message) for message in messages],
+                max_completion_tokens=max_output_tokens,
+                stream=True,
+                stream_options={"include_usage": True},
+                extra_headers={"traceparent": traceparent},
+            ) as response:
+                splitter = EventSplitter()
+                async for data in response.iter_bytes():
+                    for event in splitter.feed(data):
+                        if event == DONE:
+                            return
+                        chunk = self._chunk(event)
+                        started = started or bool(chunk.text)
+                        yield chunk
+        except openai.APIError as error:
+            raise _translate(error) from None
+        except (httpx2.HTTPError, msgspec.MsgspecError, EventTooLarge, _ErrorEvent) as error:
+            # The connection broke, or what came is no answer: before the first content that is worth a
+            # retry, after it the reader has half an answer.
+            logger.warning("upstream.broke", extra={"error_type": type(error).__name__})
+            raise (UpstreamTruncated if started else UpstreamUnavailable) from None
+
+    async def close(self) -> None:
+        """Close the connections that are kept."""
+        await self._client.close()
+
+    def _chunk(self, data: bytes) -> Chunk:
+        event = self._decoder.decode(data)
+        if event.error is not None:
+            raise _ErrorEvent
+        usage = None if event.usage is None else event.usage.record()
+        if not event.choices:
+            return Chunk(usage=usage)
+        choice = event.choices[0]
+        text = choice.delta.content or choice.delta.refusal or ""
+        reason = choice.finish_reason
+        return Chunk(
+            # Postgres cannot hold NUL, and no model means it.
+            text=text.replace("\0", ""),
+            finish_reason=None if reason is None else FINISH_REASONS.get(reason, FinishReason.STOP),
+            usage=usage,
+        )
+
+
+def _param(message: Message) -> ChatCompletionMessageParam:
+    match message.role:
+        case Role.SYSTEM:
+            return {"role": "system", "content": message.text}
+        case Role.USER:
+            return {"role": "user", "content": message.text}
+        case Role.ASSISTANT:
+            return {"role": "assistant", "content": message.text}
+
+
+def _translate(error: openai.APIError) -> GatewayError:
+    if not isinstance(error, openai.APIStatusError):
+        logger.warning("upstream.unreachable", extra={"error_type": type(error).__name__})
+        return UpstreamUnavailable()
+    status = error.status_code
+    logger.warning("upstream.refused", extra={"status": status, "error_type": type(error).__name__})
+    if status == 429 and error.code == "insufficient_quota":
+        return QuotaExhausted()
+    if status == 429:
+        return UpstreamRateLimited(retry_after=_retry_after(error.response.headers))
+    if status >= 500 or status in TRANSIENT_STATUS:
+        return UpstreamUnavailable(retry_after=_retry_after(error.response.headers))
+    if status == 401:
+        return KeyInvalid()
+    if error.code == "context_length_exceeded":
+        return ContextTooLong()
+    return UpstreamRejected()
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Return the seconds of Retry-After, a number or a date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())

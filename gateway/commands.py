@@ -1,0 +1,165 @@
+"""What each `gateway` command does."""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from gateway.app import create_app
+from gateway.backends.migrations import migrate as apply_migrations
+from gateway.backends.migrations import pending
+from gateway.backends.postgres import Database
+from gateway.backends.redis_cache import RedisCache
+from gateway.backends.store import PostgresStore
+from gateway.backends.tokens import Tokenizer
+from gateway.chat.errors import ConfigError, GatewayError
+from gateway.chat.records import ReportSnapshot
+from gateway.config import facts_of
+from gateway.dev.embedded import embedded_postgres, embedded_redis
+from gateway.dev.simulator import SimulatorOptions, create_simulator
+from gateway.resources import migrations_folder
+from gateway.serve import listening, until_stopped
+from gateway.settings import Settings
+
+SAMPLE_REPORTS = Path(__file__).parent / "dev" / "sample_reports.json"
+
+
+async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Serve until a signal says stop."""
+    if not settings.database.url:
+        raise ConfigError("[database] url: missing (or DATABASE_URL); `gateway dev` brings its own")
+    if not settings.openai.api_key:
+        print("No OPENAI_API_KEY: every question will be answered with a notice.", flush=True)
+    app = create_app(settings)
+    server = settings.server
+    async with listening(
+        app, host=server.host, port=server.port, reuse_port=server.reuse_port
+    ):
+        await until_stopped()
+    return 0
+
+
+async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Serve on embedded servers with sample reports, and a simulated upstream where there is no key."""
+    async with AsyncExitStack() as stack:
+        data: Path = arguments.data
+        database = await stack.enter_async_context(embedded_postgres(data / "postgres"))
+        redis = await stack.enter_async_context(embedded_redis(data / "redis"))
+        settings = _with(settings, "database", url=database)
+        settings = _with(settings, "redis", url=redis)
+        await _prepare(settings)
+        simulated = not settings.openai.api_key
+        if simulated:
+            tokenizer = await asyncio.to_thread(Tokenizer)
+            simulator = create_simulator(tokenizer)
+            port = await stack.enter_async_context(listening(simulator, host="127.0.0.1", port=0))
+            settings = _with(
+                settings, "openai", api_key="simulator", base_url=f"http://127.0.0.1:{port}/v1"
+            )
+        app = create_app(settings, simulated=simulated)
+        server = settings.server
+        port = await stack.enter_async_context(
+            listening(app, host=server.host, port=server.port)
+        )
+        upstream = "the simulator" if simulated else settings.openai.base_url
+        print(f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})", flush=True)
+        await until_stopped()
+    return 0
+
+
+async def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Apply the migrations that are missing."""
+    async with _database(settings) as database:
+        for name in await apply_migrations(database, folder=migrations_folder()):
+            print(f"applied {name}")
+    return 0
+
+
+async def import_reports(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Add the reports of a JSON file, or replace those with the same id."""
+    reports = _read_reports(arguments.file)
+    async with _database(settings) as database:
+        print(f"imported {await PostgresStore(database).import_reports(reports)}")
+    return 0
+
+
+async def list_reports(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Print id and headline of every report."""
+    async with _database(settings) as database:
+        for report in await PostgresStore(database).reports():
+            print(f"{report.id}\t{report.headline}")
+    return 0
+
+
+async def simulate(_settings: Settings, arguments: argparse.Namespace) -> int:
+    """Serve the simulator until a signal says stop."""
+    options = SimulatorOptions(tokens_per_second=arguments.tokens_per_second)
+    app = create_simulator(await asyncio.to_thread(Tokenizer), options=options)
+    async with listening(app, host="127.0.0.1", port=arguments.simulator_port) as port:
+        print(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/v1", flush=True)
+        await until_stopped()
+    return 0
+
+
+async def check(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Print one line for each thing the gateway needs; exit status 1 if one is missing."""
+    failed = False
+
+    def tell(what: str, problem: str | None) -> None:
+        nonlocal failed
+        failed = failed or problem is not None
+        print(f"{what}: {problem or 'ok'}")
+
+    try:
+        facts = facts_of(settings.openai.model, settings)
+        await asyncio.to_thread(Tokenizer, facts.encoding)
+        tell(f"model {settings.openai.model}", None)
+    except ConfigError as error:
+        tell(f"model {settings.openai.model}", str(error))
+    tell("key", None if settings.openai.api_key else "OPENAI_API_KEY is not set")
+    tell("database", await _database_problem(settings))
+    return int(failed)
+
+
+async def _database_problem(settings: Settings) -> str | None:
+    if not settings.database.url:
+        return "[database] url is not set (or DATABASE_URL)"
+    try:
+        async with _database(settings) as database:
+            missing = await pending(database, folder=migrations_folder())
+    except GatewayError as error:
+        return str(error)
+    return f"run `gateway migrate`: {', '.join(missing)} missing" if missing else None
+
+
+async def _prepare(settings: Settings) -> None:
+    samples = _read_reports(SAMPLE_REPORTS)
+    async with _database(settings) as database:
+        await apply_migrations(database, folder=migrations_folder())
+        await PostgresStore(database).import_reports(samples)
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database.url, pool_size=1)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _read_reports(file: Path) -> list[ReportSnapshot]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[ReportSnapshot])
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def _with(settings: Settings, section: str, **values: str) -> Settings:
+    changed = msgspec.structs.replace(getattr(settings, section), **values)
+    return msgspec.structs.replace(settings, **{section: changed})

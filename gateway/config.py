@@ -1,0 +1,154 @@
+"""Read `gateway.ini` and the environment into frozen settings; the only reader of either.
+
+Packaged defaults < `gateway.ini` < `GATEWAY_<SECTION>_<KEY>` < command line. Secrets and addresses may also
+come under their customary names. Anything unknown or unusable is a `ConfigError` of one line.
+"""
+
+import configparser
+import math
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.chat.errors import ConfigError
+from gateway.chat.pricing import ModelFacts, PriceTable
+from gateway.settings import Settings
+
+MODEL_PREFIX = "model "
+DEFAULT_FILE = Path("gateway.ini")
+PRICES_FILE = Path(__file__).parent / "data" / "openai_prices.json"
+# The customary names of secrets and addresses, where they go, and ours that outranks each.
+CUSTOMARY = {
+    "OPENAI_API_KEY": ("openai", "api_key"),
+    "OPENAI_BASE_URL": ("openai", "base_url"),
+    "DATABASE_URL": ("database", "url"),
+    "REDIS_URL": ("redis", "url"),
+    "PORT": ("server", "port"),
+}
+SECTIONS = {
+    field.name: field.type for field in msgspec.structs.fields(Settings) if field.name != "models"
+}
+
+
+class _Value(msgspec.Struct, frozen=True):
+    text: str
+    origin: str
+
+
+def load(
+    file: Path | None = None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[tuple[str, str], str] | None = None,
+) -> Settings:
+    """Return the settings; `file` must exist, `gateway.ini` here is read where there is one.
+
+    Raises `ConfigError` naming the origin, the section, the key and the reason.
+    """
+    raw = _from_file(file)
+    for name, (section, key) in CUSTOMARY.items():
+        if environ.get(name):
+            raw.setdefault(section, {})[key] = _Value(environ[name], name)
+    for section, kind in SECTIONS.items():
+        for field in msgspec.structs.fields(kind):
+            name = f"GATEWAY_{section}_{field.name}".upper()
+            if name in environ:
+                raw.setdefault(section, {})[field.name] = _Value(environ[name], name)
+    for (section, key), text in (overrides or {}).items():
+        raw.setdefault(section, {})[key] = _Value(text, f"--{key.replace('_', '-')}")
+    models = {
+        section.removeprefix(MODEL_PREFIX).strip(): _section(section, ModelFacts, raw.pop(section))
+        for section in [name for name in raw if name.startswith(MODEL_PREFIX)]
+    }
+    for section, values in raw.items():
+        if section not in SECTIONS:
+            origin = next(iter(values.values())).origin if values else str(file or DEFAULT_FILE)
+            raise ConfigError(f"{origin}: [{section}]: unknown section")
+    return Settings(
+        models=models,
+        **{name: _section(name, kind, raw.get(name, {})) for name, kind in SECTIONS.items()},
+    )
+
+
+def price_table() -> PriceTable:
+    """Return the built-in prices."""
+    return msgspec.json.decode(PRICES_FILE.read_bytes(), type=PriceTable)
+
+
+def facts_of(model: str, settings: Settings) -> ModelFacts:
+    """Return price and encoding of `model`; raises `ConfigError` where there is no price: never free."""
+    facts = settings.models.get(model) or price_table().find(model)
+    if facts is None:
+        raise ConfigError(
+            f"[openai] model: no price for {model!r}; add a section [model {model}] with"
+            " input_usd_per_mtok and output_usd_per_mtok"
+        )
+    return facts
+
+
+def _from_file(file: Path | None) -> dict[str, dict[str, _Value]]:
+    if file is None:
+        if not DEFAULT_FILE.is_file():
+            return {}
+        file = DEFAULT_FILE
+    parser = configparser.ConfigParser(interpolation=None, default_section="\0")
+    try:
+        with file.open(encoding="utf-8") as lines:
+            parser.read_file(lines)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except configparser.DuplicateOptionError as error:
+        raise ConfigError(f"{file}: [{error.section}] {error.option}: given twice") from None
+    except configparser.DuplicateSectionError as error:
+        raise ConfigError(f"{file}: [{error.section}]: given twice") from None
+    except (configparser.Error, UnicodeDecodeError):
+        raise ConfigError(f"{file}: not an ini file of sections, keys and values") from None
+    return {
+        section: {key: _Value(text, str(file)) for key, text in parser[section].items()}
+        for section in parser.sections()
+    }
+
+
+def _section(name: str, kind: Any, values: Mapping[str, _Value]) -> Any:
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    known = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise ConfigError(f"{value.origin}: [{name}] {key}: unknown key")
+        try:
+            known[key] = _convert(value.text.strip(), fields[key].type)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise ConfigError(f"{value.origin}: [{name}] {key}: {error}") from None
+    for key, field in fields.items():
+        if field.required and key not in known:
+            raise ConfigError(f"[{name}] {key}: missing")
+    return kind(**known)
+
+
+def _convert(text: str, kind: Any) -> Any:
+    if kind == tuple[str, ...]:
+        return tuple(text.replace(",", " ").split())
+    if kind is bool:
+        try:
+            return configparser.ConfigParser.BOOLEAN_STATES[text.lower()]
+        except KeyError:
+            raise ValueError("expected yes or no") from None
+    if kind in (Decimal, Decimal | None):
+        return _dollars(text)
+    value = msgspec.convert(text, type=kind, strict=False)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("expected a finite number")
+    return value
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise ValueError("expected dollars, 0 or more")
+    return value

@@ -1,0 +1,57 @@
+"""`GET /ws`: the upgrade, and the connections that are open."""
+
+import asyncio
+
+from aiohttp import web
+
+from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
+from gateway.chat.service import ChatService
+from gateway.chat.sessions import Sessions
+from gateway.web.connection import Close, Connection
+from gateway.web.limits import check_origin
+
+SERVICE = web.AppKey("service", ChatService)
+SESSIONS = web.AppKey("sessions", Sessions)
+CONNECTIONS = web.AppKey[set[Connection]]("connections", set)
+
+# Below nginx's 60 s and most balancers' idle limits, twice over.
+HEARTBEAT_SECONDS = 25.0
+# Bytes buffered for one reader before a send waits: aiohttp's 256 KiB times every slow reader is too much.
+WRITER_LIMIT = 16_384
+
+
+async def websocket(request: web.Request) -> web.WebSocketResponse:
+    """Serve one WebSocket client."""
+    check_origin(request)
+    socket = web.WebSocketResponse(
+        protocols=(SUBPROTOCOL,),
+        heartbeat=HEARTBEAT_SECONDS,
+        # Costs 85 KB a connection, gains nothing on pieces of five bytes, and invites CRIME.
+        compress=False,
+        # aiohttp refuses what reaches the limit, the protocol what passes it.
+        max_msg_size=FRAME_BYTES + 1,
+        writer_limit=WRITER_LIMIT,
+    )
+    await socket.prepare(request)
+    app = request.app
+    connection = Connection(
+        socket,
+        transport=request.transport,
+        sessions=app[SESSIONS],
+        service=app[SERVICE],
+        traceparent=request.headers.get("traceparent"),
+    )
+    if socket.ws_protocol != SUBPROTOCOL:
+        await connection.close(Close.SUBPROTOCOL)
+        return socket
+    app[CONNECTIONS].add(connection)
+    try:
+        await connection.run()
+    finally:
+        app[CONNECTIONS].discard(connection)
+    return socket
+
+
+async def close_connections(app: web.Application) -> None:
+    """Ask every client to come back: to the next process, or to this one restarted."""
+    await asyncio.gather(*(c.close(Close.RESTARTING) for c in set(app[CONNECTIONS])))
