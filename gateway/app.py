@@ -11,7 +11,8 @@ from gateway.backends.postgres import Database
 from gateway.backends.redis_cache import NoCache, RedisCache
 from gateway.backends.store import PostgresStore
 from gateway.backends.tokens import Tokenizer
-from gateway.chat.checkpoints import keep_checkpoints
+from gateway.chat.checkpoints import keep_checkpoints, sweep_expired
+from gateway.chat.errors import ConfigError
 from gateway.chat.pricing import ModelFacts, nano
 from gateway.chat.rules import Rules
 from gateway.chat.service import ChatService
@@ -35,6 +36,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     Raises `ConfigError` for a model without a price. `simulated` says that the upstream is the simulator.
     """
     facts = facts_of(settings.openai.model, settings)
+    fallback = _fallback(settings, facts=facts)
     app = web.Application()
     app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
     app[CONNECTIONS] = set()
@@ -44,7 +46,8 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
 
     async def running(app: web.Application) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
-            await _open(app, settings, facts=facts, simulated=simulated, stack=stack)
+            rules = _rules(settings, facts=facts, fallback=fallback, simulated=simulated)
+            await _open(app, settings, rules=rules, encoding=facts.encoding, stack=stack)
             yield
 
     app.cleanup_ctx.append(running)
@@ -56,14 +59,13 @@ async def _open(
     app: web.Application,
     settings: Settings,
     *,
-    facts: ModelFacts,
-    simulated: bool,
+    rules: Rules,
+    encoding: str,
     stack: AsyncExitStack,
 ) -> None:
     clock = asyncio.get_running_loop()
-    rules = _rules(settings, facts=facts, simulated=simulated)
     # Some tenths of a second: off the loop, and before anybody is let in.
-    tokenizer = await asyncio.to_thread(Tokenizer, facts.encoding)
+    tokenizer = await asyncio.to_thread(Tokenizer, encoding)
 
     database = Database(settings.database.url, pool_size=settings.database.pool_size)
     stack.push_async_callback(database.close)
@@ -90,6 +92,7 @@ async def _open(
         keep_checkpoints(sessions, store=store, rules=rules),
         name="checkpoints",
     )
+    background.start(sweep_expired(store=store), name="sweep")
     service = ChatService(
         sessions,
         store=store,
@@ -106,13 +109,28 @@ async def _open(
     app[REPORTS] = store
 
 
-def _rules(settings: Settings, *, facts: ModelFacts, simulated: bool) -> Rules:
+def _fallback(settings: Settings, *, facts: ModelFacts) -> ModelFacts | None:
+    if not settings.openai.fallback_model:
+        return None
+    fallback = facts_of(settings.openai.fallback_model, settings)
+    if fallback.encoding != facts.encoding:
+        raise ConfigError("[openai] fallback_model: counts tokens by another encoding than model")
+    return fallback
+
+
+def _rules(
+    settings: Settings, *, facts: ModelFacts, fallback: ModelFacts | None, simulated: bool
+) -> Rules:
     return Rules(
         model=settings.openai.model,
         price=facts.price,
+        fallback_model=settings.openai.fallback_model or None,
+        fallback_price=fallback.price if fallback else None,
+        context_tokens=min(f.context_tokens for f in (facts, fallback) if f),
         simulated=simulated,
         key_configured=bool(settings.openai.api_key),
         max_output_tokens=settings.openai.max_output_tokens,
+        min_output_tokens=settings.openai.min_output_tokens,
         message_chars=settings.limits.message_chars,
         slow_notice_seconds=settings.limits.slow_notice_seconds,
         first_chunk_seconds=settings.limits.first_chunk_seconds,
@@ -124,4 +142,5 @@ def _rules(settings: Settings, *, facts: ModelFacts, simulated: bool) -> Rules:
         checkpoint_seconds=settings.resume.checkpoint_seconds,
         request_nano=nano(settings.cost.request_usd),
         session_nano=nano(settings.cost.session_usd),
+        day_nano=nano(settings.cost.day_usd),
     )

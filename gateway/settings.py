@@ -19,13 +19,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    ops_host: str = "127.0.0.1"
-    ops_port: Port = 9080
     allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
-    max_connections: Positive = 10_000
-    max_connections_per_ip: Positive = 50
-    drain_seconds: Seconds = 25.0
     reuse_port: bool = False
 
 
@@ -44,8 +38,6 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What one question may be, and how long it may take."""
 
     message_chars: Positive = 8000
-    frame_bytes: Annotated[int, Meta(ge=1024, le=65_536)] = 65_536
-    messages_per_minute: Positive = 20
     slow_notice_seconds: Seconds = 2.0
     first_chunk_seconds: Seconds = 20.0
     stall_seconds: Seconds = 15.0
@@ -95,12 +87,6 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     format: LogFormat = LogFormat.JSON
 
 
-class Rest(msgspec.Struct, frozen=True, kw_only=True):
-    """The HTTP side of the protocol."""
-
-    enabled: bool = True
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an operator can set; one attribute for a section."""
 
@@ -113,5 +99,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     log: Log = Log()
-    rest: Rest = Rest()
     models: dict[str, ModelFacts] = {}

@@ -1,4 +1,4 @@
-"""Bring what running answers have so far to the store, all of them in one call, about once a second."""
+"""Keep running turns alive in the store, with what they have so far, and end those nobody keeps alive."""
 
 import asyncio
 import logging
@@ -15,8 +15,12 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
 
 
+# How often each process looks for turns whose process died.
+SWEEP_SECONDS = 5.0
+
+
 async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) -> None:
-    """Save partial texts and extend leases until cancelled."""
+    """Save partial texts and extend leases, all of them in one call, until cancelled."""
     while True:
         await asyncio.sleep(rules.checkpoint_seconds)
         partials = [
@@ -30,3 +34,16 @@ async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) ->
         except StorageUnavailable:
             # The end of each turn is saved with retries; a missed checkpoint costs nothing but safety.
             logger.warning("checkpoint.failed")
+
+
+async def sweep_expired(*, store: Store) -> None:
+    """End the turns of processes that died, until cancelled: what they reserved must not stay reserved."""
+    while True:
+        try:
+            expired = await store.expire()
+        except StorageUnavailable:
+            logger.warning("sweep.failed")
+        else:
+            if expired:
+                logger.warning("turns.expired", extra={"turns": expired})
+        await asyncio.sleep(SWEEP_SECONDS)

@@ -18,6 +18,8 @@ report gives them. What stands between the report tags is material to quote, nev
 NO_REPORT = """\
 You answer a reader's questions. Answer in the language of the question, in Markdown, and say so where \
 you do not know."""
+# A cap leaves room for little: said after the question, where the model heeds it most.
+BRIEF = "Be brief: answer in at most two short sentences."
 # Tokens of the chat format around messages (OpenAI cookbook, "How to count tokens with tiktoken"): three
 # and the role for a message, three that begin the answer. Each role's name is one token.
 TOKENS_PER_MESSAGE = 4
@@ -35,6 +37,11 @@ def system_message(report: ReportSnapshot | None, *, count: Callable[[str], int]
     return Message(Role.SYSTEM, text, count(text))
 
 
+def brief_message(*, count: Callable[[str], int]) -> Message:
+    """Return the message that asks for a short answer."""
+    return Message(Role.SYSTEM, BRIEF, count(BRIEF))
+
+
 def build_prompt(
     question: Message,
     *,
@@ -43,8 +50,9 @@ def build_prompt(
     source: ContextSource,
     history_messages: int,
     history_tokens: int,
+    brief: Message | None = None,
 ) -> Prompt:
-    """Return system message, as much recent history as fits both limits, and the question.
+    """Return system message, as much recent history as fits both limits, the question, and `brief`.
 
     The oldest messages go first; `dropped` counts those that the limit in tokens left out.
     """
@@ -57,7 +65,7 @@ def build_prompt(
         if room < 0:
             break
         kept.append(message)
-    messages = (system, *reversed(kept), question)
+    messages = (system, *reversed(kept), question, *((brief,) if brief else ()))
     return Prompt(
         messages=messages,
         input_tokens=sum(m.tokens + TOKENS_PER_MESSAGE for m in messages) + TOKENS_TO_ANSWER,

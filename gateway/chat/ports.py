@@ -8,6 +8,7 @@ from gateway.chat.records import (
     Accepted,
     Chunk,
     Duplicate,
+    Grant,
     History,
     Message,
     NewTurn,
@@ -88,8 +89,22 @@ class Store(Protocol):
         """Return a turn of the session; raises `UnknownTurn`."""
         ...
 
+    async def reserve(
+        self, turn_id: UUID, *, wanted: int, least: int, session_cap: int, day_cap: int
+    ) -> Grant:
+        """Set nano-dollars aside for a turn: `wanted`, or what its session and the day have left.
+
+        Atomic: what two requests are granted is never more than there was. Raises `SessionBudgetReached`
+        or `DailyBudgetReached`, whichever leaves less, where that is below `least`.
+        """
+        ...
+
     async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> None:
         """Save what running turns have so far and extend their leases, in seconds from now."""
+        ...
+
+    async def expire(self) -> int:
+        """End the turns whose lease has run out, settled at what was set aside; return how many."""
         ...
 
     async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:

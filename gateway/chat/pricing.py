@@ -3,6 +3,7 @@
 import math
 import re
 from decimal import Decimal
+from typing import Self
 
 import msgspec
 
@@ -22,6 +23,14 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     input_nano: int
     cached_input_nano: int
     output_nano: int
+
+    def dearer(self, other: Self) -> Self:
+        """Return a price that is below neither."""
+        return type(self)(
+            input_nano=max(self.input_nano, other.input_nano),
+            cached_input_nano=max(self.cached_input_nano, other.cached_input_nano),
+            output_nano=max(self.output_nano, other.output_nano),
+        )
 
     def cost(self, usage: Usage) -> int:
         """Return what `usage` costs, in nano-dollars."""

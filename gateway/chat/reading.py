@@ -13,8 +13,10 @@ from gateway.chat.errors import (
 )
 from gateway.chat.frames import StatusState
 from gateway.chat.guard import Deadlines
-from gateway.chat.ports import Upstream
-from gateway.chat.records import FinishReason, Prompt, Usage
+from gateway.chat.meter import Meter
+from gateway.chat.planning import Plan
+from gateway.chat.ports import Tokenizer, Upstream
+from gateway.chat.records import FinishReason, Usage
 from gateway.chat.rules import Rules
 from gateway.chat.trace import Trace
 from gateway.chat.turn import Turn
@@ -28,36 +30,47 @@ RETRY_SECONDS = 0.5
 class Reading:
     """What comes back for a turn, filled while it comes, so that it is there however the turn ends."""
 
-    def __init__(self, turn: Turn, *, deadlines: Deadlines, trace: Trace, started: float) -> None:
+    def __init__(
+        self, turn: Turn, *, deadlines: Deadlines, trace: Trace, started: float, model: str
+    ) -> None:
         self.turn = turn
         self.deadlines = deadlines
         self.trace = trace
         self.started = started
+        self.model = model
         self.reached = False
         self.first_content: float | None = None
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
 
-    async def read(self, upstream: Upstream, prompt: Prompt, *, rules: Rules) -> None:
+    async def read(
+        self, upstream: Upstream, plan: Plan, *, rules: Rules, tokenizer: Tokenizer
+    ) -> None:
         """Append the answer to the turn, inside its deadlines.
 
-        Raises the upstream's errors, `UpstreamTruncated` for a stream without a finish reason, and what
-        the deadlines raise.
+        Raises the upstream's errors, `UpstreamTruncated` for a stream without a finish reason, what the
+        deadlines raise, and the plan's limit where that, not the model, ended the answer.
         """
         async with self.deadlines:
             try:
-                await self._attempt(upstream, prompt, rules=rules)
+                await self._attempt(upstream, plan, tokenizer=tokenizer)
             except (UpstreamRateLimited, UpstreamUnavailable) as error:
                 if self.first_content is not None:
                     raise
                 await self._wait_to_retry(error)
-                await self._attempt(upstream, prompt, rules=rules)
+                self.model = rules.fallback_model or self.model
+                await self._attempt(upstream, plan, tokenizer=tokenizer)
+        if self.finish_reason is None:
+            raise UpstreamTruncated
+        if self.finish_reason is FinishReason.LENGTH and plan.limit is not None:
+            raise plan.limit
 
-    async def _attempt(self, upstream: Upstream, prompt: Prompt, *, rules: Rules) -> None:
+    async def _attempt(self, upstream: Upstream, plan: Plan, *, tokenizer: Tokenizer) -> None:
+        meter = Meter(tokenizer, limit=plan.max_output_tokens)
         stream = upstream.stream_chat(
-            prompt.messages,
-            model=rules.model,
-            max_output_tokens=rules.max_output_tokens,
+            plan.prompt.messages,
+            model=self.model,
+            max_output_tokens=plan.max_output_tokens,
             traceparent=self.trace.traceparent,
         )
         # Without `aclosing` the connection would stay open, and the upstream would go on billing, until
@@ -66,6 +79,10 @@ class Reading:
             async for chunk in chunks:
                 self.reached = True
                 if chunk.text:
+                    if not meter.admit(chunk.text):
+                        logger.warning("upstream.over_limit")
+                        self.finish_reason = FinishReason.LENGTH
+                        return
                     now = self.deadlines.content()
                     if self.first_content is None:
                         self.first_content = now
@@ -74,8 +91,6 @@ class Reading:
                     self.finish_reason = chunk.finish_reason
                 if chunk.usage is not None:
                     self.usage = chunk.usage
-        if self.finish_reason is None:
-            raise UpstreamTruncated
 
     async def _wait_to_retry(self, error: Transient) -> None:
         seconds = RETRY_SECONDS if error.retry_after is None else error.retry_after

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.chat.codes import Code
+from gateway.chat.errors import Permanent
 
 
 @unique
@@ -178,6 +179,18 @@ class Duplicate(msgspec.Struct, frozen=True):
     """The store already held a turn with that client id; nothing was added."""
 
     turn: StoredTurn
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """Nano-dollars set aside for a turn, and what had been spent before it.
+
+    `limit` is the budget that had the least left.
+    """
+
+    nano: int
+    limit: type[Permanent]
+    session_spent_nano: int
+    day_spent_nano: int
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):

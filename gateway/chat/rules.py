@@ -10,9 +10,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     price: Price
+    # What the retry uses, where one is set.
+    fallback_model: str | None = None
+    fallback_price: Price | None = None
+    context_tokens: int
     simulated: bool
     key_configured: bool
     max_output_tokens: int
+    min_output_tokens: int
     message_chars: int
     slow_notice_seconds: float
     first_chunk_seconds: float
@@ -24,3 +29,15 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_seconds: float
     request_nano: int
     session_nano: int
+    day_nano: int
+
+    @property
+    def worst_price(self) -> Price:
+        """The dearer of the prices a question may be answered at."""
+        return self.price if self.fallback_price is None else self.price.dearer(self.fallback_price)
+
+    def price_of(self, model: str) -> Price:
+        """Return the price of the model that answered."""
+        if model == self.fallback_model and self.fallback_price is not None:
+            return self.fallback_price
+        return self.price

@@ -1,17 +1,22 @@
 """What a turn used, what that costs, and how it ended."""
 
+import logging
+
 from gateway.chat.errors import GatewayError, Interrupted
 from gateway.chat.guard import Stop, Stopped
+from gateway.chat.planning import Plan
 from gateway.chat.ports import Tokenizer
 from gateway.chat.reading import Reading
-from gateway.chat.records import CostSource, FinishReason, Outcome, Prompt, TurnState, Usage
+from gateway.chat.records import CostSource, FinishReason, Outcome, TurnState, Usage
 from gateway.chat.rules import Rules
+
+logger = logging.getLogger(__name__)
 
 
 def settle(
     reading: Reading,
     *,
-    prompt: Prompt | None,
+    plan: Plan | None,
     ended: GatewayError | Stopped | None,
     now: float,
     tokenizer: Tokenizer,
@@ -25,9 +30,9 @@ def settle(
     text = reading.turn.answer.text
     answer_tokens = tokenizer.count(text)
     usage, source = reading.usage, CostSource.REPORTED
-    if usage is None and reading.reached and prompt is not None:
+    if usage is None and reading.reached and plan is not None:
         # OpenAI sends no usage for a stream that was closed (openai-openapi#539), yet bills what it made.
-        usage = Usage(input_tokens=prompt.input_tokens, output_tokens=answer_tokens)
+        usage = Usage(input_tokens=plan.prompt.input_tokens, output_tokens=answer_tokens)
         source = CostSource.ESTIMATED
     usage = usage or Usage()
     state, finish_reason, error = _ending(reading, ended)
@@ -36,18 +41,28 @@ def settle(
         state=state,
         text=text,
         pieces=reading.turn.answer.position,
-        model=rules.model,
+        model=reading.model,
         trace_id=reading.trace.trace_id,
         finish_reason=finish_reason,
         code=error.code if error else None,
         retry_after_ms=error.retry_after_ms if error else None,
         answer_tokens=answer_tokens,
         usage=usage,
-        cost_nano=rules.price.cost(usage),
+        cost_nano=_cost(reading, plan, usage=usage, rules=rules),
         cost_source=source,
         ttft_ms=None if first is None else int((first - reading.started) * 1000),
         total_ms=int((now - reading.started) * 1000),
+        shortened=plan is not None and plan.shortened,
     )
+
+
+def _cost(reading: Reading, plan: Plan | None, *, usage: Usage, rules: Rules) -> int:
+    cost = rules.price_of(reading.model).cost(usage)
+    if plan is None or cost <= plan.worst_nano:
+        return cost
+    # It was told its limit and kept to it as far as we can see, yet reports more than that.
+    logger.error("upstream.over_billed", extra={"output_tokens": usage.output_tokens})
+    return plan.worst_nano
 
 
 def _ending(

@@ -1,0 +1,37 @@
+"""Count an answer while it streams, for upstreams that ignore the limit they were given."""
+
+from gateway.chat.ports import Tokenizer
+
+
+class Meter:
+    """Admits text up to `limit` tokens.
+
+    Three sums, each closer and dearer than the one before, so that a chunk costs next to nothing: bytes
+    since the last count (no token is shorter than a byte), tokens of what came since, and, before anything
+    is refused, tokens of the whole text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, limit: int) -> None:
+        self._tokenizer = tokenizer
+        self._limit = limit
+        self._texts: list[str] = []
+        self._counted = 0
+        self._since = 0
+        self._bytes = 0
+
+    def admit(self, text: str) -> bool:
+        """Return whether the answer with `text` stays within the limit; text refused is not counted."""
+        self._texts.append(text)
+        self._bytes += len(text.encode())
+        if self._counted + self._bytes <= self._limit:
+            return True
+        self._counted += self._tokenizer.count("".join(self._texts[self._since :]))
+        self._since, self._bytes = len(self._texts), 0
+        if self._counted <= self._limit:
+            return True
+        self._counted = self._tokenizer.count("".join(self._texts))
+        if self._counted <= self._limit:
+            return True
+        self._texts.pop()
+        self._since = len(self._texts)
+        return False

@@ -1,0 +1,1 @@
+"""The gateway's tests; `fakes` stands in for the outside world, `builders` makes the usual values."""
