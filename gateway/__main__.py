@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load(arguments.config, environ=os.environ, overrides=_overrides(arguments))
         configure(level=settings.log.level, format=settings.log.format)
-        return asyncio.run(arguments.run(settings, arguments))
+        status: int = asyncio.run(arguments.run(settings, arguments))
     except ConfigError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return BAD_CONFIG
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
@@ -75,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     load_reports.set_defaults(run=commands.import_reports)
     verbs.add_parser("list", help="list reports").set_defaults(run=commands.list_reports)
 
+    spend = actions.add_parser("spend", help="print what was spent")
+    by = spend.add_mutually_exclusive_group()
+    by.add_argument("--day", action="store_true", help="by day, the default")
+    by.add_argument("--session", action="store_true", help="by session, dearest first")
+    spend.set_defaults(run=commands.spend)
+
     check = actions.add_parser("check", help="say whether everything needed is there")
     check.set_defaults(run=commands.check)
 
@@ -83,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--tokens-per-second", type=float, default=40.0)
     simulate.set_defaults(run=commands.simulate)
 
-    for command in (serve, dev, migrate, load_reports, check, simulate):
+    for command in (serve, dev, migrate, load_reports, spend, check, simulate):
         command.add_argument("--config", type=Path, help="a gateway.ini (default: the one here)")
     return parser
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 
 from gateway.app import create_app
+from gateway.backends.ledger import spending_by_day, spending_by_session
 from gateway.backends.migrations import migrate as apply_migrations
 from gateway.backends.migrations import pending
 from gateway.backends.postgres import Database
-from gateway.backends.redis_cache import RedisCache
 from gateway.backends.store import PostgresStore
 from gateway.backends.tokens import Tokenizer
 from gateway.chat.errors import ConfigError, GatewayError
+from gateway.chat.pricing import usd
 from gateway.chat.records import ReportSnapshot
 from gateway.config import facts_of
 from gateway.dev.embedded import embedded_postgres, embedded_redis
@@ -35,9 +36,7 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
         print("No OPENAI_API_KEY: every question will be answered with a notice.", flush=True)
     app = create_app(settings)
     server = settings.server
-    async with listening(
-        app, host=server.host, port=server.port, reuse_port=server.reuse_port
-    ):
+    async with listening(app, host=server.host, port=server.port, reuse_port=server.reuse_port):
         await until_stopped()
     return 0
 
@@ -47,7 +46,12 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         data: Path = arguments.data
         database = await stack.enter_async_context(embedded_postgres(data / "postgres"))
-        redis = await stack.enter_async_context(embedded_redis(data / "redis"))
+        try:
+            redis = await stack.enter_async_context(embedded_redis(data / "redis"))
+        except ConfigError as error:
+            # Its wheel is not made for every machine, and the gateway needs none.
+            print(f"Without Redis: {error}", flush=True)
+            redis = ""
         settings = _with(settings, "database", url=database)
         settings = _with(settings, "redis", url=redis)
         await _prepare(settings)
@@ -61,11 +65,12 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
             )
         app = create_app(settings, simulated=simulated)
         server = settings.server
-        port = await stack.enter_async_context(
-            listening(app, host=server.host, port=server.port)
-        )
+        port = await stack.enter_async_context(listening(app, host=server.host, port=server.port))
         upstream = "the simulator" if simulated else settings.openai.base_url
-        print(f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})", flush=True)
+        print(
+            f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
+            flush=True,
+        )
         await until_stopped()
     return 0
 
@@ -91,6 +96,16 @@ async def list_reports(settings: Settings, _arguments: argparse.Namespace) -> in
     async with _database(settings) as database:
         for report in await PostgresStore(database).reports():
             print(f"{report.id}\t{report.headline}")
+    return 0
+
+
+async def spend(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Print what days, or sessions, have spent and have set aside, in dollars."""
+    async with _database(settings) as database:
+        rows = await (spending_by_session if arguments.session else spending_by_day)(database)
+    print(f"{'session' if arguments.session else 'day':36}  {'spent':>14}  {'set aside':>14}")
+    for row in rows:
+        print(f"{row.name:36}  {usd(row.spent_nano):>14}  {usd(row.reserved_nano):>14}")
     return 0
 
 

@@ -24,6 +24,7 @@ FIELDS = frozenset(
         "cost_usd",
         "duration_ms",
         "error_type",
+        "fault",
         "frame",
         "host",
         "input_tokens",
@@ -44,6 +45,7 @@ FIELDS = frozenset(
     }
 )
 OURS = "gateway"
+CHATTY = ("httpx2", "httpcore2", "openai", "asyncio", "aiohttp.access")
 
 
 @unique
@@ -85,7 +87,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`."""
         fields = _fields(record)
-        head = (fields.pop(name) for name in ("ts", "level", "event"))
+        head = [fields.pop(name) for name in ("ts", "level", "event")]
         trace = fields.pop("traceback", None)
         rest = " ".join(f"{key}={value}" for key, value in fields.items())
         return "\n  ".join([" ".join([*head, rest]), *(trace or [])])
@@ -96,6 +98,10 @@ def configure(*, level: LogLevel, format: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(AllowListFormatter() if format is LogFormat.JSON else TextFormatter())
     logging.basicConfig(level=level.value, handlers=[handler], force=True)
+    if level is not LogLevel.DEBUG:
+        # Libraries tell of every request; all that is left of it here is that there was one.
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     # Handlers print the record's arguments when formatting fails.
     logging.raiseExceptions = False
@@ -128,7 +134,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if trace is not None:
         fields["trace_id"] = trace.trace_id
         fields["span_id"] = trace.span_id
-    for name in FIELDS:
+    for name in sorted(FIELDS):
         value = record.__dict__.get(name)
         if value is not None:
             fields[name] = value

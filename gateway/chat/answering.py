@@ -16,7 +16,7 @@ from gateway.chat.planning import plan as plan_request
 from gateway.chat.ports import Cache, Clock, Store, Tokenizer, Upstream
 from gateway.chat.pricing import usd
 from gateway.chat.reading import Reading
-from gateway.chat.records import Exchange, History, Message, Outcome, Role
+from gateway.chat.records import Exchange, Grant, History, Message, Outcome, Role
 from gateway.chat.rules import Rules
 from gateway.chat.sessions import LiveSession
 from gateway.chat.settlement import settle
@@ -63,6 +63,7 @@ class Answering:
         turn = reading.turn
         plan: Plan | None = None
         history: History | None = None
+        grant: Grant | None = None
         ended: GatewayError | Stopped | None = None
         try:
             history, source = await self._memory.recall(
@@ -77,7 +78,7 @@ class Answering:
             )
             if not self._rules.key_configured:
                 raise KeyMissing
-            plan = await self._afford(session, turn, draft=draft)
+            plan, grant = await self._afford(turn, draft=draft)
             turn.open(_accept(session, turn, ask=ask, plan=plan))
             session.announce(turn)
             turn.answer.report(Progress(StatusState.WAITING))
@@ -98,7 +99,9 @@ class Answering:
             tokenizer=self._tokenizer,
             rules=self._rules,
         )
-        session.spent_nano += outcome.cost_nano
+        if grant is not None:
+            session.spent_nano = grant.session_spent_nano + outcome.cost_nano
+            session.warn_if_low(grant.day_spent_nano + outcome.cost_nano, rules=self._rules)
         session.unsaved = await self._persister.save(turn.id, outcome)
         if history is not None and session.unsaved.done():
             exchange = _exchange(turn, question=question, outcome=outcome)
@@ -126,7 +129,7 @@ class Answering:
         finally:
             timer.cancel()
 
-    async def _afford(self, session: LiveSession, turn: Turn, *, draft: Draft) -> Plan:
+    async def _afford(self, turn: Turn, *, draft: Draft) -> tuple[Plan, Grant]:
         rules = self._rules
         wanted = plan_request(
             draft, allowance=rules.request_nano, limit=CostCapReached, rules=rules
@@ -140,8 +143,9 @@ class Answering:
             day_cap=rules.day_nano,
         )
         if grant.nano >= wanted.worst_nano:
-            return wanted
-        return plan_request(draft, allowance=grant.nano, limit=grant.limit, rules=rules)
+            return wanted, grant
+        least_dear = plan_request(draft, allowance=grant.nano, limit=grant.limit, rules=rules)
+        return least_dear, grant
 
 
 def _accept(session: LiveSession, turn: Turn, *, ask: Ask, plan: Plan) -> Accept:

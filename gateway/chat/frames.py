@@ -36,6 +36,14 @@ class NoticeCode(StrEnum):
     BUDGET_LOW = "budget_low"
 
 
+@unique
+class BudgetName(StrEnum):
+    """Which budget is nearly used up."""
+
+    SESSION = "session"
+    DAY = "day"
+
+
 class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
     """What a client may send; unknown fields are ignored."""
 
@@ -207,6 +215,7 @@ class Notice(ServerFrame, frozen=True, kw_only=True):
     """Something the reader should know that ends nothing."""
 
     code: NoticeCode
+    budget: BudgetName | None = None
 
 
 class Pong(ServerFrame, frozen=True, kw_only=True):

@@ -12,8 +12,11 @@ from gateway.chat.frames import (
     FRAME_BYTES,
     ActiveTurn,
     Budget,
+    BudgetName,
     Hello,
     Limits,
+    Notice,
+    NoticeCode,
     Ready,
     ReportInfo,
     TurnView,
@@ -33,11 +36,19 @@ TOKEN_BYTES = 32
 TURNS_BYTES = FRAME_BYTES - 16_384
 
 
+# The share of a budget that is worth a warning.
+LOW_PERCENT = 80
+
+
 class Viewer(Protocol):
     """A connection that watches a session."""
 
     def watch(self, turn: Turn) -> None:
         """Follow `turn` from its start, unless it is being followed already."""
+        ...
+
+    def notify(self, notice: Notice) -> None:
+        """Show `notice` after what is being shown."""
         ...
 
 
@@ -51,6 +62,7 @@ class LiveSession:
         self.spent_nano = record.spent_nano
         self.locale = Locale.KO
         self.viewers: set[Viewer] = set()
+        self._warned: set[BudgetName] = set()
         self.active: Reading | None = None
         self.grace: Timer | None = None
         # The save of the last turn, while it is not durable yet.
@@ -60,6 +72,18 @@ class LiveSession:
         """Show a turn to everybody who watches."""
         for viewer in self.viewers:
             viewer.watch(turn)
+
+    def warn_if_low(self, day_spent_nano: int, *, rules: Rules) -> None:
+        """Tell everybody who watches, once, that the session's or the day's budget is nearly used up."""
+        spent = {
+            BudgetName.SESSION: (self.spent_nano, rules.session_nano),
+            BudgetName.DAY: (day_spent_nano, rules.day_nano),
+        }
+        for name, (used, cap) in spent.items():
+            if used * 100 >= cap * LOW_PERCENT and name not in self._warned:
+                self._warned.add(name)
+                for viewer in self.viewers:
+                    viewer.notify(Notice(code=NoticeCode.BUDGET_LOW, budget=name))
 
     def budget(self, rules: Rules) -> Budget:
         """Return what the session may spend and has spent."""

@@ -10,7 +10,6 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from gateway.backends.tokens import Tokenizer
-from gateway.dev.voice.answers import compose
 from gateway.dev.connection import close, has_left, hold
 from gateway.dev.delivery import Reply, SimulatorOptions, json_response, send_stream, send_whole
 from gateway.dev.faults import (
@@ -21,7 +20,6 @@ from gateway.dev.faults import (
     FaultPicker,
     Refusal,
 )
-from gateway.dev.voice.long_answers import IGNORED_LIMIT_TOKENS, LongModel, korean_page, long_answer
 from gateway.dev.openai_wire import (
     ChatRequest,
     ErrorBody,
@@ -33,6 +31,8 @@ from gateway.dev.openai_wire import (
 )
 from gateway.dev.pieces import pieces, prompt_tokens, within_limit
 from gateway.dev.seen import SeenRequest, SimulatorLog
+from gateway.dev.voice.answers import compose
+from gateway.dev.voice.long_answers import IGNORED_LIMIT_TOKENS, LongModel, korean_page, long_answer
 
 __all__ = ["SEEN", "SeenRequest", "SimulatorLog", "SimulatorOptions", "create_simulator"]
 

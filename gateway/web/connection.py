@@ -19,6 +19,7 @@ from gateway.chat.frames import (
     Delta,
     Error,
     Hello,
+    Notice,
     Ping,
     Pong,
     Resume,
@@ -110,7 +111,7 @@ class Connection:
         self._locale = Locale.KO
         self._session: LiveSession | None = None
         self._bad = 0
-        self._queue: deque[_Watch] = deque()
+        self._queue: deque[_Watch | Notice] = deque()
         self._following: Turn | None = None
         self._position = 0
         self._follower: asyncio.Task[None] | None = None
@@ -135,8 +136,13 @@ class Connection:
 
     def watch(self, turn: Turn) -> None:
         """Follow `turn` from its start, unless it is being followed already."""
-        if turn is not self._following and all(turn is not w.turn for w in self._queue):
+        queued = (w.turn for w in self._queue if isinstance(w, _Watch))
+        if turn is not self._following and all(turn is not t for t in queued):
             self._enqueue(_Watch(turn))
+
+    def notify(self, notice: Notice) -> None:
+        """Show `notice` after what is being shown."""
+        self._enqueue(notice)
 
     async def send(self, frame: ServerFrame) -> None:
         """Send a frame; a reader too slow for it, or gone, loses its connection."""
@@ -219,9 +225,9 @@ class Connection:
             return
         await self.send(ready)
 
-    def _enqueue(self, watch: _Watch) -> None:
+    def _enqueue(self, watch: _Watch | Notice) -> None:
         previous = self._follower
-        if previous is not None and watch.turn is self._following:
+        if previous is not None and isinstance(watch, _Watch) and watch.turn is self._following:
             # Asked for again: begin anew where the client says it is, or where it was.
             if not watch.resumed:
                 watch.after = self._position
@@ -238,6 +244,9 @@ class Connection:
             await asyncio.gather(previous, return_exceptions=True)
         while self._queue:
             watch = self._queue.popleft()
+            if isinstance(watch, Notice):
+                await self.send(watch)
+                continue
             self._following = watch.turn
             try:
                 await self._show(watch)

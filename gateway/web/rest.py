@@ -10,7 +10,6 @@ from gateway.chat.errors import GatewayError, Internal, ReportNotFound, SessionN
 from gateway.chat.ports import Reports
 from gateway.chat.sessions import locale_of
 from gateway.chat.trace import CURRENT, Trace
-from gateway.chat.turn import refusal
 
 logger = logging.getLogger(__name__)
 

@@ -54,4 +54,5 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
 
 async def close_connections(app: web.Application) -> None:
     """Ask every client to come back: to the next process, or to this one restarted."""
-    await asyncio.gather(*(c.close(Close.RESTARTING) for c in set(app[CONNECTIONS])))
+    connections: set[Connection] = app[CONNECTIONS]
+    await asyncio.gather(*(c.close(Close.RESTARTING) for c in connections.copy()))

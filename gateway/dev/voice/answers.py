@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gateway.dev.openai_wire import Line
 from gateway.dev.voice.answer_parts import (
     coverage,
     follow_up,
@@ -12,7 +13,6 @@ from gateway.dev.voice.answer_parts import (
     topical_rows,
 )
 from gateway.dev.voice.korean import is_korean
-from gateway.dev.openai_wire import Line
 from gateway.dev.voice.phrases import ENGLISH, KOREAN, Phrases
 from gateway.dev.voice.prompt_reading import Reading, Report, Table, read_prompt, split_sentences
 from gateway.dev.voice.relevance import Intent, closeness, intent_of, keywords, related, relevant

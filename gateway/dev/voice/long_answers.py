@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from enum import StrEnum, unique
 
+from gateway.dev.openai_wire import Line
 from gateway.dev.voice.answers import compose
 from gateway.dev.voice.korean import is_korean
-from gateway.dev.openai_wire import Line
 
 LONG_TOKENS = 1_500
 IGNORED_LIMIT_TOKENS = 4_000

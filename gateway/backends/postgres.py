@@ -1,0 +1,230 @@
+"""Talk to Postgres: the one home of aiopg, psycopg2 and their pitfalls."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+import aiopg
+import psycopg2  # type: ignore[import-untyped]
+from psycopg2.extensions import parse_dsn  # type: ignore[import-untyped]
+
+from gateway.chat.errors import ConfigError, StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+# Our statements take milliseconds: a database that needs seconds is down, and a reader is waiting.
+CONNECT_SECONDS = 3.0
+QUERY_SECONDS = 3.0
+# Shorter than a query: waiting for slow ones to free a connection only makes the next ones slow.
+ACQUIRE_SECONDS = 2.0
+# The server gives up after us: aiopg makes that a CancelledError and logs its text (aiopg#540).
+SERVER_GRACE_SECONDS = 1.0
+# A cancelled query is only a closed socket to Postgres (14+), which looks for that this often.
+CHECK_MS = 1000
+
+Row = tuple[Any, ...]
+Params = dict[str, Any]
+
+
+class Fetch(Protocol):
+    """Runs one statement and returns its rows."""
+
+    def __call__(self, sql: str, params: Sequence[object] = (), /) -> Awaitable[list[Row]]:
+        """Run `sql` with `params`."""
+        ...
+
+
+class Database:
+    """At most `pool_size` connections, opened when needed: a gateway can start without Postgres.
+
+    Not aiopg's pool: that connects while holding its lock, and loses a wake-up when a waiter is
+    cancelled. `url` is anything libpq takes; raises `ConfigError` for what it does not.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self._params = _connection_params(url)
+        self._slots = asyncio.Semaphore(pool_size)
+        self._idle: list[aiopg.Connection] = []
+        self._used = 0
+        self._closed = False
+
+    @property
+    def used(self) -> int:
+        """How many connections are in use."""
+        return self._used
+
+    async def fetch(self, sql: str, params: Sequence[object] = (), /) -> list[Row]:
+        """Run one statement in a transaction of its own and return its rows.
+
+        Raises `StorageUnavailable`. Then, as after a cancellation, it may still have happened.
+        """
+        with _translated():
+            async with self._connection() as connection:
+                return await _run(connection, sql, params, seconds=QUERY_SECONDS)
+
+    @asynccontextmanager
+    async def transaction(self, *, seconds: float) -> AsyncGenerator[Fetch, None]:
+        """Run what is fetched inside as one transaction, each statement bounded by `seconds`.
+
+        Raises `StorageUnavailable`; any exception rolls back.
+        """
+        with _translated():
+            async with self._connection() as connection:
+                run = partial(_run, connection, seconds=seconds)
+                await run("BEGIN")
+                limit = str(_milliseconds(seconds + SERVER_GRACE_SECONDS))
+                await run("SELECT set_config('statement_timeout', %s, true)", (limit,))
+                yield run
+                await run("COMMIT")
+
+    async def close(self) -> None:
+        """Close what is idle now, and what is in use as soon as it is not."""
+        self._closed = True
+        self._drop_idle()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[aiopg.Connection, None]:
+        async with asyncio.timeout(ACQUIRE_SECONDS):
+            await self._slots.acquire()
+        self._used += 1
+        try:
+            connection = self._take_idle() or await self._connect()
+            try:
+                yield connection
+            except BaseException as error:
+                # Half-read, or inside a transaction: nobody may use it again.
+                connection.close()
+                if isinstance(error, (TimeoutError, psycopg2.OperationalError)):
+                    # What broke this one has likely broken the others; each would cost a time-out.
+                    self._drop_idle()
+                raise
+            self._idle.append(connection)
+            if self._closed:
+                self._drop_idle()
+        finally:
+            self._used -= 1
+            self._slots.release()
+
+    def _take_idle(self) -> aiopg.Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if _is_alive(connection):
+                return connection
+            connection.close()
+        return None
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _connect(self) -> aiopg.Connection:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            targets = await _resolve(self._params)
+            for target in targets[:-1]:
+                try:
+                    return await _open(target)
+                except psycopg2.OperationalError:
+                    continue
+            return await _open(targets[-1])
+
+
+def _connection_params(url: str) -> Params:
+    try:
+        params: Params = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        # Its text would quote the password.
+        raise ConfigError("database url: not a connection string that libpq understands") from None
+    timeout = _milliseconds(QUERY_SECONDS + SERVER_GRACE_SECONDS)
+    options = (
+        f"-c statement_timeout={timeout} -c client_connection_check_interval={CHECK_MS}"
+        " -c timezone=UTC"
+    )
+    params["options"] = f"{params.get('options', '')} {options}".strip()
+    params.setdefault("fallback_application_name", "gateway")
+    return params
+
+
+async def _resolve(params: Params) -> list[Params]:
+    """Return `params` once for each address of their host.
+
+    libpq would look it up itself and block the loop. And given several addresses it would try one
+    socket after the other, while aiopg watches the first only.
+    """
+    host = params.get("host", "")
+    if not host or "hostaddr" in params or host.startswith(("/", "@")) or "," in host:
+        return [params]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys(str(info[4][0]) for info in found)
+    return [{**params, "hostaddr": address} for address in addresses]
+
+
+async def _open(params: Params) -> aiopg.Connection:
+    # No time-out of aiopg's: it uses asyncio.wait_for, which can swallow a cancellation before 3.12
+    # (cpython#86296). Without hstore and json, because they cost a query per connection.
+    return await aiopg.connect(
+        None,
+        timeout=None,  # type: ignore[arg-type]
+        enable_hstore=False,
+        enable_json=False,
+        enable_uuid=True,
+        **params,
+    )
+
+
+def _is_alive(connection: aiopg.Connection) -> bool:
+    # A server that is gone has closed the socket, and the loop may not have looked at it yet.
+    try:
+        connection.raw.poll()
+    except psycopg2.Error:
+        return False
+    return not connection.closed
+
+
+async def _run(
+    connection: aiopg.Connection, sql: str, params: Sequence[object] = (), /, *, seconds: float
+) -> list[Row]:
+    async with asyncio.timeout(seconds), connection.cursor() as cursor:
+        await cursor.execute(sql, [_storable(value) for value in params] or None)
+        return list(await cursor.fetchall()) if cursor.description else []
+
+
+def _storable(value: object) -> object:
+    # Postgres has no NUL and UTF-8 no lone surrogate. One must not keep an answer from being saved.
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise `StorageUnavailable` for whatever Postgres, psycopg2 or aiopg did.
+
+    Their texts quote rows and statements, so none is logged or chained.
+    """
+    try:
+        yield
+    except (psycopg2.Error, OSError) as error:
+        failed = type(error).__name__
+        pgcode = getattr(error, "pgcode", None)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled us: aiopg says so when Postgres cancelled the statement.
+        failed, pgcode = "QueryCanceled", "57014"
+    else:
+        return
+    logger.warning("storage.failed", extra={"error_type": failed, "pgcode": pgcode})
+    # Though the except is behind us, a generator's exception is chained to what was thrown into it.
+    raise StorageUnavailable from None
