@@ -85,7 +85,7 @@ async def migrate(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 async def import_reports(settings: Settings, arguments: argparse.Namespace) -> int:
     """Add the reports of a JSON file, or replace those with the same id."""
-    reports = _read_reports(arguments.file)
+    reports = read_reports(arguments.file)
     async with _database(settings) as database:
         print(f"imported {await PostgresStore(database).import_reports(reports)}")
     return 0
@@ -151,7 +151,7 @@ async def _database_problem(settings: Settings) -> str | None:
 
 
 async def _prepare(settings: Settings) -> None:
-    samples = _read_reports(SAMPLE_REPORTS)
+    samples = read_reports(SAMPLE_REPORTS)
     async with _database(settings) as database:
         await apply_migrations(database, folder=migrations_folder())
         await PostgresStore(database).import_reports(samples)
@@ -166,7 +166,8 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-def _read_reports(file: Path) -> list[ReportSnapshot]:
+def read_reports(file: Path) -> list[ReportSnapshot]:
+    """Return the reports of a JSON file; raises `ConfigError`."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=list[ReportSnapshot])
     except OSError as error:

@@ -1,5 +1,7 @@
 """Keep reports in Postgres, every version of them."""
 
+# ruff: noqa: S608 (only our own column names and constants are put into a text)
+
 from collections.abc import Sequence
 
 import msgspec

@@ -1,5 +1,7 @@
 """Keep sessions and turns in Postgres."""
 
+# ruff: noqa: S608 (only our own column names and constants are put into a text)
+
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 

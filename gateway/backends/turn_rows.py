@@ -1,5 +1,7 @@
 """How a turn looks as a row of Postgres."""
 
+# ruff: noqa: S608 (only our own column names and constants are put into a text)
+
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID

@@ -111,7 +111,12 @@ async def _running(server: EmbeddedServer) -> AsyncGenerator[None, None]:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{folder} belongs to another user")
     # A server has another working folder than we.
     return folder.resolve()
 
