@@ -1,1 +1,1 @@
-"""The gateway's tests; `fakes` stands in for the outside world, `builders` makes the usual values."""
+"""The gateway's tests: `fakes` for the world outside, `builders` for the usual values."""

@@ -1,0 +1,86 @@
+# `make run` and `make test` work on a fresh machine: what they need is installed into .venv first.
+
+# The first Python that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV := uv==0.13.9
+TYPESCRIPT := typescript@7.0.2
+
+.PHONY: help run test style types imports page-types unit stress bench coverage fix wheel lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/runs  ## Start the product at http://127.0.0.1:8080 with an embedded Postgres and Redis
+	$(BIN)/gateway dev
+
+test:  ## Run every check, and all of them even when one fails
+	@$(MAKE) --no-print-directory --keep-going style types imports page-types unit
+
+style: .venv/checks  ## Check the style of the Python code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/checks  ## Check the types of the Python code
+	$(BIN)/mypy
+
+imports: .venv/checks  ## Check which module may import which
+	$(BIN)/lint-imports --no-logo
+
+page-types:  ## Check the types of the page's JavaScript; needs npm
+ifeq ($(wildcard static/jsconfig.json),)
+	@echo "There is no page to check."
+else ifeq ($(or $(shell command -v npx 2>/dev/null),$(filter true,$(CI))),)
+	@echo "There is no npx: the types of the page are not checked."
+else
+	npx --yes --package $(TYPESCRIPT) -- tsc --project static/jsconfig.json
+endif
+
+unit: .venv/checks  ## Run the tests
+	@tests/browser/install-chromium
+	$(BIN)/pytest
+
+stress: .venv/checks  ## Run the tests with long counts
+	@tests/browser/install-chromium
+	$(BIN)/pytest -m stress
+
+bench: .venv/checks  ## Measure
+	$(BIN)/python -m tests.bench
+
+coverage: .venv/checks  ## Run the tests and say which lines they leave out
+	@tests/browser/install-chromium
+	$(BIN)/pytest --cov
+
+fix: .venv/checks  ## Mend the style where ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: .venv/checks  ## Build dist/*.tar.gz, and dist/*.whl from it
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m build --no-isolation
+
+lock: .venv/runs  ## Pin the newest versions that setup.cfg allows
+	$(PIP_INSTALL) $(UV)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--custom-compile-command 'make lock' --no-emit-index-url --output-file requirements.lock setup.cfg
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--custom-compile-command 'make lock' --no-emit-index-url --output-file requirements-test.lock \
+		--constraint requirements.lock --extra test setup.cfg
+
+clean:  ## Remove everything that can be made again
+	rm -rf .venv .dev build dist *.egg-info .coverage* .*_cache .hypothesis
+	find gateway tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/runs: requirements.lock setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: python3-venv)."; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(PIP_INSTALL) --requirement requirements.lock setuptools --constraint requirements-test.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/checks: .venv/runs requirements-test.lock
+	$(PIP_INSTALL) --requirement requirements-test.lock
+	@touch $@

@@ -1,0 +1,191 @@
+"""Hand-written stand-ins for the ports of `gateway.chat`, and ways to let time pass unwaited."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncGenerator, Callable, Sequence
+from enum import Enum, auto
+from uuid import UUID
+
+import msgspec
+
+from gateway.chat.frames import Notice
+from gateway.chat.records import Chunk, History, Message
+from gateway.chat.turn import Turn
+from tests.fake_store import FakeStore
+
+__all__ = [
+    "HANG",
+    "Asked",
+    "CountingTokenizer",
+    "FakeCache",
+    "FakeClock",
+    "FakeStore",
+    "FakeViewer",
+    "ScriptedUpstream",
+    "Step",
+    "idle",
+    "pass_time",
+]
+
+
+class Silence(Enum):
+    """The step of a script at which the upstream says nothing any more."""
+
+    HANG = auto()
+
+
+HANG = Silence.HANG
+Step = str | Chunk | asyncio.Event | BaseException | Silence
+
+
+class FakeCache:
+    """A dictionary: clear `kept` and it has forgotten, put something in and it may be stale."""
+
+    def __init__(self) -> None:
+        self.kept: dict[UUID, History] = {}
+
+    async def recall(self, session_id: UUID) -> History | None:
+        """Return what was remembered."""
+        return self.kept.get(session_id)
+
+    async def remember(self, session_id: UUID, history: History) -> None:
+        """Keep `history`."""
+        self.kept[session_id] = history
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the upstream was asked."""
+
+    messages: tuple[Message, ...]
+    model: str
+    max_output_tokens: int
+    traceparent: str
+
+
+class ScriptedUpstream:
+    """Plays one script a request, the last one again and again.
+
+    A step is a text, a whole chunk, an event to wait for, an error to raise, or `HANG`.
+    """
+
+    def __init__(self, *scripts: Sequence[Step]) -> None:
+        self.scripts = list(scripts)
+        self.asked: list[Asked] = []
+        self.closed = 0
+
+    async def stream_chat(
+        self, messages: Sequence[Message], *, model: str, max_output_tokens: int, traceparent: str
+    ) -> AsyncGenerator[Chunk, None]:
+        """Play the next script."""
+        script = self.scripts[min(len(self.asked), len(self.scripts) - 1)]
+        self.asked.append(
+            Asked(
+                messages=tuple(messages),
+                model=model,
+                max_output_tokens=max_output_tokens,
+                traceparent=traceparent,
+            )
+        )
+        try:
+            for step in script:
+                # Slower than any reader, so that each step is seen by itself.
+                await idle(10)
+                match step:
+                    case str():
+                        yield Chunk(text=step)
+                    case Chunk():
+                        yield step
+                    case asyncio.Event():
+                        await step.wait()
+                    case BaseException():
+                        raise step
+                    case Silence():
+                        await asyncio.get_running_loop().create_future()
+        finally:
+            self.closed += 1
+
+
+class FakeTimer:
+    """A callback that the clock will call unless it is cancelled."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """See that it is not called."""
+        self.callback = None
+
+
+class FakeClock:
+    """A clock that stands still until it is advanced."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._timers: list[tuple[float, int, FakeTimer]] = []
+        self._sequence = itertools.count()
+
+    @property
+    def armed(self) -> int:
+        """How many timers are still to be called."""
+        return sum(timer.callback is not None for _, _, timer in self._timers)
+
+    def time(self) -> float:
+        """Return the seconds now."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> FakeTimer:
+        """Call `callback` when the clock has been advanced to `when`."""
+        timer = FakeTimer(callback)
+        heapq.heappush(self._timers, (when, next(self._sequence), timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass, calling what is due on the way, each at its time."""
+        target = self.now + seconds
+        while self._timers and self._timers[0][0] <= target:
+            when, _, timer = heapq.heappop(self._timers)
+            self.now = max(self.now, when)
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                callback()
+        self.now = target
+
+
+class CountingTokenizer:
+    """One token a word."""
+
+    def count(self, text: str) -> int:
+        """Return the number of words."""
+        return len(text.split())
+
+
+class FakeViewer:
+    """A connection that notes which turns and notices it was shown."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.notices: list[Notice] = []
+
+    def notify(self, notice: Notice) -> None:
+        """Note `notice`."""
+        self.notices.append(notice)
+
+    def watch(self, turn: Turn) -> None:
+        """Note `turn`, once."""
+        if turn not in self.turns:
+            self.turns.append(turn)
+
+
+async def idle(rounds: int = 200) -> None:
+    """Let everything run that is able to, without any time passing."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+async def pass_time(seconds: float) -> None:
+    """Make the running loop believe that `seconds` have passed, so that its sleepers wake."""
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
+    await idle()

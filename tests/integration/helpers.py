@@ -1,0 +1,102 @@
+"""What the tests of the whole gateway share: a report, questions, and a hand on Redis."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from gateway.backends.postgres import Database
+from gateway.chat.records import ReportSnapshot
+from gateway.dev.embedded_server import EmbeddedServer
+from gateway.dev.simulator import SimulatorOptions
+from tests import canary
+from tests.chat_client import GUARD_SECONDS, ChatClient, Frame
+
+# Some tenths of a second for an answer: time to do something while it is on its way.
+STROLLING = SimulatorOptions(tokens_per_second=60, first_token_seconds=0)
+REPORT = ReportSnapshot(
+    id="saesol",
+    headline=f"Saesol's third quarter {canary.HEADLINE}",
+    summary=(
+        f"Revenue rose by a tenth to 1.37 trillion won, says {canary.SUMMARY}. "
+        "Operating profit fell because copper became dearer. "
+        f"새솔전자의 매출은 늘었고 이익은 줄었다고 {canary.KOREAN}이 전했다. "
+        "The company expects a better margin in the fourth quarter. "
+        "The exchange rate remains a risk."
+    ),
+    figures="| item | won |\n|---|---|\n| revenue | 13,728 |\n| profit | 961 |",
+)
+TOPICS = ("revenue", "매출", "operating profit", "이익", "the exchange rate", "the margin")
+FORMS = ("Why did {} change", "{} 요약해 줘", "What is the risk of {}", "{} 얼마야")
+
+
+def question(number: int = 1) -> str:
+    """Return the question of that number: no two are the same."""
+    asked = FORMS[number % len(FORMS)].format(TOPICS[number % len(TOPICS)])
+    return f"{number}. {asked}, {canary.QUESTION} {canary.KOREAN}?"
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until `condition` is true, which is a matter of milliseconds or a hang."""
+    async with asyncio.timeout(GUARD_SECONDS):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def begun(client: ChatClient, frames: list[Frame], *, deltas: int = 1) -> list[Frame]:
+    """Receive into `frames` until so many deltas have come: the answer is on its way then."""
+    while sum(frame["type"] == "delta" for frame in frames) < deltas:
+        frames.append(await client.receive())
+    return frames
+
+
+async def stored_turns(database: Database) -> int:
+    """Return how many turns the database holds."""
+    rows = await database.fetch("SELECT count(*) FROM turns")
+    count: int = rows[0][0]
+    return count
+
+
+async def stored(database: Database, turn_id: str) -> tuple[str, str]:
+    """Return state and answer of a turn as the database holds it."""
+    rows = await database.fetch("SELECT state, answer FROM turns WHERE id = %s", (UUID(turn_id),))
+    state, answer = rows[0]
+    return state, answer
+
+
+async def wipe(redis: EmbeddedServer) -> None:
+    """Let Redis forget everything."""
+    reader, writer = await asyncio.open_unix_connection(urlsplit(redis.url).path)
+    writer.write(b"FLUSHALL\r\n")
+    assert await reader.readline() == b"+OK\r\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+@contextmanager
+def hung(server: EmbeddedServer) -> Iterator[None]:
+    """Let a server answer nobody inside the block, though its connections stay open."""
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def down(server: EmbeddedServer) -> AsyncIterator[None]:
+    """Let a server be dead inside the block, as after a crash."""
+    server.kill()
+    try:
+        yield
+    finally:
+        await server.start()
+
+
+def without(frame: Frame, *names: str) -> dict[str, Any]:
+    """Return `frame` without some fields."""
+    return {name: value for name, value in frame.items() if name not in names}
