@@ -9,11 +9,16 @@ from aiohttp import web
 from gateway.backends.openai_client import OpenAIClient
 from gateway.backends.postgres import Database
 from gateway.backends.redis_cache import NoCache, RedisCache
+from gateway.backends.redis_link import RedisLink
+from gateway.backends.redis_relay import NoRelay, RedisRelay
 from gateway.backends.store import PostgresStore
 from gateway.backends.tokens import Tokenizer
 from gateway.chat.checkpoints import keep_checkpoints, sweep_expired
 from gateway.chat.errors import ConfigError
+from gateway.chat.frames import FRAME_BYTES
+from gateway.chat.ports import Cache, Relay
 from gateway.chat.pricing import ModelFacts, nano
+from gateway.chat.relaying import Relaying
 from gateway.chat.rules import Rules
 from gateway.chat.service import ChatService
 from gateway.chat.sessions import Sessions
@@ -21,10 +26,13 @@ from gateway.chat.tasks import Tasks
 from gateway.config import facts_of
 from gateway.resources import static_folder
 from gateway.settings import Settings
+from gateway.web.health import add_health
+from gateway.web.keys import SERVICE, SESSIONS
 from gateway.web.limits import ALLOWED_ORIGINS
 from gateway.web.pages import add_pages
+from gateway.web.problems import problems
 from gateway.web.rest import REPORTS, add_rest
-from gateway.web.websocket import CONNECTIONS, SERVICE, SESSIONS, close_connections, websocket
+from gateway.web.websocket import CONNECTIONS, close_connections, websocket
 
 # How long the end of the process waits for answers that are not stored yet.
 SAVE_SECONDS = 5.0
@@ -37,11 +45,12 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     """
     facts = facts_of(settings.openai.model, settings)
     fallback = _fallback(settings, facts=facts)
-    app = web.Application()
+    app = web.Application(middlewares=[problems], client_max_size=FRAME_BYTES)
     app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
     app[CONNECTIONS] = set()
     app.router.add_get("/ws", websocket)
-    add_rest(app)
+    add_rest(app, enabled=settings.rest.enabled)
+    add_health(app)
     add_pages(app, static=static_folder())
 
     async def running(app: web.Application) -> AsyncGenerator[None, None]:
@@ -71,13 +80,18 @@ async def _open(
     stack.push_async_callback(database.close)
     store = PostgresStore(database)
 
+    cache: Cache = NoCache()
+    relay: Relay = NoRelay()
     if settings.redis.url:
+        link, listening = RedisLink(settings.redis.url), RedisLink(settings.redis.url)
+        stack.push_async_callback(link.close)
+        stack.push_async_callback(listening.close)
+        relay = RedisRelay(link, listening=listening)
         cache = RedisCache(
-            settings.redis.url,
+            link,
             messages=settings.context.history_messages,
             ttl_seconds=settings.redis.ttl_seconds,
         )
-        stack.push_async_callback(cache.close)
     upstream = OpenAIClient(
         # Without a key nothing is ever called; the SDK only refuses to be made.
         api_key=settings.openai.api_key or "missing",
@@ -93,10 +107,14 @@ async def _open(
         name="checkpoints",
     )
     background.start(sweep_expired(store=store), name="sweep")
+    relaying = Relaying(sessions, store=store, relay=relay, rules=rules)
+    stack.push_async_callback(relaying.close)
+    background.start(relaying.listen(), name="relaying")
     service = ChatService(
         sessions,
         store=store,
-        cache=cache if settings.redis.url else NoCache(),
+        cache=cache,
+        relaying=relaying,
         upstream=upstream,
         tokenizer=tokenizer,
         clock=clock,

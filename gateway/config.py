@@ -49,27 +49,34 @@ def load(
     Raises `ConfigError` naming the origin, the section, the key and the reason.
     """
     raw = _from_file(file)
+    origin = str(file or DEFAULT_FILE)
     for name, (section, key) in CUSTOMARY.items():
         if environ.get(name):
             raw.setdefault(section, {})[key] = _Value(environ[name], name)
-    for section, kind in SECTIONS.items():
-        for field in msgspec.structs.fields(kind):
-            name = f"GATEWAY_{section}_{field.name}".upper()
-            if name in environ:
-                raw.setdefault(section, {})[field.name] = _Value(environ[name], name)
+    for section in SECTIONS:
+        prefix = f"GATEWAY_{section}_".upper()
+        for name in environ:
+            if name.startswith(prefix):
+                # Also an unknown key: a mistyped cap must not be no cap.
+                key = name.removeprefix(prefix).lower()
+                raw.setdefault(section, {})[key] = _Value(environ[name], name)
     for (section, key), text in (overrides or {}).items():
         raw.setdefault(section, {})[key] = _Value(text, f"--{key.replace('_', '-')}")
     models = {
-        section.removeprefix(MODEL_PREFIX).strip(): _section(section, ModelFacts, raw.pop(section))
+        section.removeprefix(MODEL_PREFIX).strip(): _section(
+            section, ModelFacts, raw.pop(section), origin=origin
+        )
         for section in [name for name in raw if name.startswith(MODEL_PREFIX)]
     }
-    for section, values in raw.items():
+    for section in raw:
         if section not in SECTIONS:
-            origin = next(iter(values.values())).origin if values else str(file or DEFAULT_FILE)
             raise ConfigError(f"{origin}: [{section}]: unknown section")
     return Settings(
         models=models,
-        **{name: _section(name, kind, raw.get(name, {})) for name, kind in SECTIONS.items()},
+        **{
+            name: _section(name, kind, raw.get(name, {}), origin=origin)
+            for name, kind in SECTIONS.items()
+        },
     )
 
 
@@ -96,7 +103,7 @@ def _from_file(file: Path | None) -> dict[str, dict[str, _Value]]:
         file = DEFAULT_FILE
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             parser.read_file(lines)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
@@ -112,7 +119,7 @@ def _from_file(file: Path | None) -> dict[str, dict[str, _Value]]:
     }
 
 
-def _section(name: str, kind: Any, values: Mapping[str, _Value]) -> Any:
+def _section(name: str, kind: Any, values: Mapping[str, _Value], *, origin: str) -> Any:
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     known = {}
     for key, value in values.items():
@@ -124,7 +131,7 @@ def _section(name: str, kind: Any, values: Mapping[str, _Value]) -> Any:
             raise ConfigError(f"{value.origin}: [{name}] {key}: {error}") from None
     for key, field in fields.items():
         if field.required and key not in known:
-            raise ConfigError(f"[{name}] {key}: missing")
+            raise ConfigError(f"{origin}: [{name}] {key}: missing")
     return kind(**known)
 
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import math
+import re
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
 from enum import StrEnum, unique
@@ -45,6 +48,11 @@ FIELDS = frozenset(
     }
 )
 OURS = "gateway"
+EVENT = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+# A name is shorter; what is longer is something that does not belong here.
+MAX_FIELD = 200
+# The last ones say where it happened.
+MAX_FRAMES = 50
 CHATTY = ("httpx2", "httpcore2", "openai", "asyncio", "aiohttp.access")
 
 
@@ -89,7 +97,7 @@ class TextFormatter(logging.Formatter):
         fields = _fields(record)
         head = [fields.pop(name) for name in ("ts", "level", "event")]
         trace = fields.pop("traceback", None)
-        rest = " ".join(f"{key}={value}" for key, value in fields.items())
+        rest = " ".join(f"{key}={_escaped(value)}" for key, value in fields.items())
         return "\n  ".join([" ".join([*head, rest]), *(trace or [])])
 
 
@@ -106,6 +114,8 @@ def configure(*, level: LogLevel, format: LogFormat) -> None:
     # Handlers print the record's arguments when formatting fails.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught
+    threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def log_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -120,13 +130,21 @@ def _log_uncaught(
     logging.getLogger(__name__).critical("process.crashed", exc_info=(kind, error, trace))
 
 
+def _log_thread(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_type is not SystemExit:
+        logging.getLogger(__name__).critical("thread.crashed", exc_info=crash.exc_value)
+
+
+def _log_unraisable(crash: "sys.UnraisableHookArgs") -> None:
+    logging.getLogger(__name__).error("finalizer.crashed", exc_info=crash.exc_value)
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     ours = record.name == OURS or record.name.startswith(f"{OURS}.")
     fields: dict[str, Any] = {
         "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
-        # Our messages are constants without arguments; those of others are not known to be.
-        "event": record.msg if ours else "library",
+        "event": _event(record.msg) if ours else "library",
         "logger": record.name,
         "version": __version__,
     }
@@ -134,22 +152,56 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if trace is not None:
         fields["trace_id"] = trace.trace_id
         fields["span_id"] = trace.span_id
-    for name in sorted(FIELDS):
+    for name in sorted(FIELDS) if ours else ():
         value = record.__dict__.get(name)
         if value is not None:
-            fields[name] = value
+            fields[name] = _plain(value)
     if record.exc_info and record.exc_info[1] is not None:
         fields["error_type"] = type(record.exc_info[1]).__name__
         fields["traceback"] = _frames(record.exc_info[1])
     return fields
 
 
+def _event(message: object) -> str:
+    # Our messages are constants without arguments; those of others are not known to be.
+    return message if isinstance(message, str) and EVENT.fullmatch(message) else "unnamed"
+
+
+def _plain(value: object) -> str | int | float:
+    # Of an object only the type: its text may quote somebody.
+    match value:
+        case str():
+            return value[:MAX_FIELD]
+        case int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+    return type(value).__name__
+
+
+def _escaped(value: object) -> str:
+    text = str(value)
+    return text if re.fullmatch(r"[!-<>-~]+", text) else ascii(text)
+
+
 def _frames(error: BaseException) -> list[str]:
-    chain = traceback.TracebackException.from_exception(error, lookup_lines=False)
     lines: list[str] = []
-    link: traceback.TracebackException | None = chain
-    while link is not None:
-        lines += [f"{f.filename}:{f.lineno} {f.name}" for f in link.stack]
-        lines.append(link.exc_type.__name__ if link.exc_type else "Exception")
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    seen: set[int] = set()
+    links = [error]
+    while links:
+        link = links.pop()
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        calls = [
+            f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+            for frame, line in traceback.walk_tb(link.__traceback__)
+        ]
+        lines += [*calls[-MAX_FRAMES:], type(link).__name__]
+        if isinstance(link, BaseExceptionGroup):
+            links += link.exceptions
+        if link.__cause__ is not None:
+            links.append(link.__cause__)
+        elif link.__context__ is not None and not link.__suppress_context__:
+            links.append(link.__context__)
     return lines

@@ -12,6 +12,9 @@ from gateway.logs import LogFormat, LogLevel
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Address = Annotated[str, Meta(pattern="^https?://.")]
+# It goes into a header: a curly quote or a second line would fail there, at every question.
+ApiKey = Annotated[str, Meta(pattern="^[!-~]*$")]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +29,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
     """The upstream."""
 
-    api_key: str = ""
-    base_url: str = "https://api.openai.com/v1"
+    api_key: ApiKey = ""
+    base_url: Address = "https://api.openai.com/v1"
     model: str = "gpt-4o-mini"
     fallback_model: str = ""
     max_output_tokens: Positive = 1024
@@ -87,6 +90,12 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     format: LogFormat = LogFormat.JSON
 
 
+class Rest(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP side of the protocol."""
+
+    enabled: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an operator can set; one attribute for a section."""
 
@@ -99,4 +108,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     log: Log = Log()
+    rest: Rest = Rest()
     models: dict[str, ModelFacts] = {}

@@ -14,6 +14,7 @@ MOST_LINES = 300
 # when the library does.
 HOMES = {
     "aiohttp": {
+        "gateway.backends.openai_client",
         "gateway.__main__",
         "gateway.app",
         "gateway.commands",
@@ -28,7 +29,7 @@ HOMES = {
     "prometheus_client": {"gateway.web.ops"},
     "psycopg2": {"gateway.backends.postgres"},
     "pythonjsonlogger": {"gateway.logs"},
-    "redis": {"gateway.backends.redis_cache", "gateway.backends.redis_relay"},
+    "redis": {"gateway.backends.redis_link"},
     "tiktoken": {"gateway.backends.tokens"},
     "uvloop": {"gateway.__main__"},
 }

@@ -27,9 +27,10 @@ class EventSplitter:
         events = []
         for line in lines:
             if line.startswith(b"data:"):
-                value = line[5:].removesuffix(b"\r").removeprefix(b" ")
-                self._data.append(value)
-                self._size += len(value)
+                self._data.append(line[5:].removesuffix(b"\r").removeprefix(b" "))
+                self._size += len(line)
+                if self._size > MAX_EVENT_BYTES:
+                    raise EventTooLarge
             elif line in (b"", b"\r") and self._data:
                 events.append(b"\n".join(self._data))
                 self._data.clear()

@@ -4,17 +4,22 @@ The SDK gives authentication, transport and errors; the bytes are read here, bec
 ten times as much CPU for a chunk (docs/performance.md).
 """
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Annotated
 
+import aiohttp
 import httpx2
 import msgspec
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
-from gateway.backends.event_stream import EventSplitter, EventTooLarge
+from gateway.backends.event_stream import EventSplitter
 from gateway.chat.errors import (
     ContextTooLong,
     GatewayError,
@@ -35,6 +40,10 @@ CONNECT_SECONDS = 5.0
 # figure the aiohttp transport would stop at 100.
 MAX_CONNECTIONS = 20_000
 KEEPALIVE_SECONDS = 30.0
+# The end of the body follows [DONE] at once, if a packet later; without it the connection cannot be kept.
+DRAIN_SECONDS = 0.1
+# A longer wait is nobody's; it also has to fit the wire and the store.
+MAX_RETRY_AFTER = 86_400.0
 DONE = b"[DONE]"
 # Worth another try although they are 4xx (openai-python retries the same).
 TRANSIENT_STATUS = frozenset({408, 409})
@@ -44,15 +53,17 @@ FINISH_REASONS = {
     "content_filter": FinishReason.CONTENT_FILTER,
 }
 
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
 
 class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: Tokens
+    completion_tokens: Tokens
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
@@ -74,20 +85,34 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    delta: _Delta
+    # Azure's filter sends choices without one.
+    delta: _Delta | None = None
     finish_reason: str | None = None
 
 
 class _Event(msgspec.Struct):
     """The part we read of a `chat.completion.chunk`; an error comes in its place."""
 
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    choices: list[_Choice] | None = None
+    usage: object = None
+    error: object = None
 
 
 class _ErrorEvent(Exception):
     """An error came in the stream, in place of a chunk."""
+
+
+# What a connection that breaks, and an answer that is none, raise on their way through httpx2 and the
+# transport, which lets aiohttp's own error for what is not HTTP pass; ValueError is EventTooLarge and
+# bytes that are not UTF-8.
+BROKEN = (
+    httpx2.HTTPError,
+    aiohttp.ClientError,
+    msgspec.MsgspecError,
+    ValueError,
+    RecursionError,
+    _ErrorEvent,
+)
 
 
 class OpenAIClient:
@@ -101,9 +126,11 @@ class OpenAIClient:
             max_retries=0,
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
             http_client=openai.DefaultAioHttpClient(
+                # A redirect would take the prompt to somebody we were not configured with.
+                follow_redirects=False,
                 limits=httpx2.Limits(
                     max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
-                )
+                ),
             ),
         )
         self._decoder = msgspec.json.Decoder(_Event)
@@ -116,7 +143,7 @@ class OpenAIClient:
         Raises `KeyInvalid`, `QuotaExhausted`, `ContextTooLong`, `UpstreamRejected`, `UpstreamRateLimited`,
         `UpstreamUnavailable`, and `UpstreamTruncated` for a stream that breaks after its first content.
         """
-        started = False
+        started = finished = False
         try:
             async with self._client.chat.completions.with_streaming_response.create(
                 model=model,
@@ -127,20 +154,25 @@ class OpenAIClient:
                 extra_headers={"traceparent": traceparent},
             ) as response:
                 splitter = EventSplitter()
-                async for data in response.iter_bytes():
+                body = response.iter_bytes()
+                async for data in body:
                     for event in splitter.feed(data):
                         if event == DONE:
+                            await _drain(body)
                             return
                         chunk = self._chunk(event)
                         started = started or bool(chunk.text)
+                        finished = finished or chunk.finish_reason is not None
                         yield chunk
         except openai.APIError as error:
             raise _translate(error) from None
-        except (httpx2.HTTPError, msgspec.MsgspecError, EventTooLarge, _ErrorEvent) as error:
+        except BROKEN as error:
             # The connection broke, or what came is no answer: before the first content that is worth a
-            # retry, after it the reader has half an answer.
+            # retry, after it the reader has half an answer, and after the finish reason a whole one
+            # whose bill is lost.
             logger.warning("upstream.broke", extra={"error_type": type(error).__name__})
-            raise (UpstreamTruncated if started else UpstreamUnavailable) from None
+            if not finished:
+                raise (UpstreamTruncated if started else UpstreamUnavailable) from None
 
     async def close(self) -> None:
         """Close the connections that are kept."""
@@ -150,18 +182,35 @@ class OpenAIClient:
         event = self._decoder.decode(data)
         if event.error is not None:
             raise _ErrorEvent
-        usage = None if event.usage is None else event.usage.record()
+        usage = None if event.usage is None else _usage(event.usage)
         if not event.choices:
             return Chunk(usage=usage)
         choice = event.choices[0]
-        text = choice.delta.content or choice.delta.refusal or ""
+        delta = choice.delta or _Delta()
+        text = delta.content or delta.refusal or ""
         reason = choice.finish_reason
         return Chunk(
             # Postgres cannot hold NUL, and no model means it.
             text=text.replace("\0", ""),
-            finish_reason=None if reason is None else FINISH_REASONS.get(reason, FinishReason.STOP),
+            finish_reason=FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None,
             usage=usage,
         )
+
+
+def _usage(bill: object) -> Usage | None:
+    try:
+        return msgspec.convert(bill, _Usage).record()
+    except msgspec.ValidationError:
+        # The answer is good; it will be billed by our own count.
+        logger.warning("upstream.usage_unreadable")
+        return None
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    with contextlib.suppress(TimeoutError, *BROKEN):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in body:
+                pass
 
 
 def _param(message: Message) -> ChatCompletionMessageParam:
@@ -199,11 +248,13 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        # HTTP dates are GMT, also where they do not say so.
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (at - datetime.now(UTC)).total_seconds()
+    return min(max(0.0, seconds), MAX_RETRY_AFTER) if math.isfinite(seconds) else None

@@ -12,7 +12,7 @@ import aiopg
 import psycopg2  # type: ignore[import-untyped]
 from psycopg2.extensions import parse_dsn  # type: ignore[import-untyped]
 
-from gateway.chat.errors import ConfigError, StorageUnavailable
+from gateway.chat.errors import ConfigError, Internal, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -208,15 +208,20 @@ def _milliseconds(seconds: float) -> int:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raise `StorageUnavailable` for whatever Postgres, psycopg2 or aiopg did.
+    """Raise `StorageUnavailable` where Postgres is not there, `Internal` where it refuses a statement.
 
     Their texts quote rows and statements, so none is logged or chained.
     """
     try:
         yield
-    except (psycopg2.Error, OSError) as error:
-        failed = type(error).__name__
-        pgcode = getattr(error, "pgcode", None)
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError) as error:
+        failed, pgcode = type(error).__name__, getattr(error, "pgcode", None)
+    except psycopg2.Error as error:
+        # It answers, and refuses what we say: a bug of ours, that no retry will mend.
+        logger.error(
+            "storage.refused", extra={"error_type": type(error).__name__, "pgcode": error.pgcode}
+        )
+        raise Internal from None
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():

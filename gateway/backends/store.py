@@ -1,14 +1,11 @@
 """Keep sessions and turns in Postgres."""
 
-# ruff: noqa: S608 (only our own column names and constants are put into a text)
-
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from gateway.backends import reports
+from gateway.backends import reports, statements
 from gateway.backends.reports import PostgresReports, report_snapshot
 from gateway.backends.turn_rows import SELECT_TURN, stored_turn
-from gateway.chat.codes import Code
 from gateway.chat.errors import (
     Busy,
     DailyBudgetReached,
@@ -21,7 +18,6 @@ from gateway.chat.errors import (
 )
 from gateway.chat.records import (
     Accepted,
-    CostSource,
     Duplicate,
     Exchange,
     Grant,
@@ -33,109 +29,12 @@ from gateway.chat.records import (
     Role,
     Session,
     StoredTurn,
-    TurnState,
 )
 
-REPORT = ", ".join(f"report.{column}" for column in reports.COLUMNS.split(", "))
-
-OPEN_SESSION = """
-    INSERT INTO sessions (id, token_hash, report_version) VALUES (%s, %s, %s)
-"""
-
-FIND_SESSION = f"""
-    SELECT
-        sessions.id,
-        spent_nano,
-        report_version,
-        {REPORT}
-    FROM sessions LEFT JOIN report_snapshots AS report ON version = report_version
-    WHERE token_hash = %s
-"""
-
-# How a turn ends whose process died: what it used is not known, so it cost what was set aside. Its answer was
-# never counted; no byte-level encoding makes more tokens than bytes, so a prompt that quotes it is not
-# undercounted.
-INTERRUPT = f"""
-    UPDATE turns
-    SET state = '{TurnState.INTERRUPTED}', error_code = '{Code.INTERRUPTED}', ended_at = now(),
-        answer_tokens = octet_length(answer),
-        cost_nano = reserved_nano, cost_source = '{CostSource.ESTIMATED}'
-    WHERE state IN ('accepted', 'streaming') AND lease_until < now()
-"""
-
-# Skipping what is locked, because every process sweeps.
-EXPIRE = f"""
-    {INTERRUPT} AND id IN (
-        SELECT id FROM turns
-        WHERE state IN ('accepted', 'streaming') AND lease_until < now()
-        FOR NO KEY UPDATE SKIP LOCKED
-    )
-    RETURNING id
-"""
-
-# A turn whose process died is ended first, or the session would be busy for ever.
-ACCEPT_TURN = f"""
-    WITH expired AS (
-        {INTERRUPT} AND session_id = %s
-        RETURNING id
-    )
-    INSERT INTO turns (
-        id, session_id, client_id, number, state, question, question_tokens, regenerate_of, model,
-        trace_id, lease_until
-    )
-    SELECT
-        %s, %s, %s,
-        1 + coalesce((SELECT max(number) FROM turns WHERE session_id = %s), 0),
-        '{TurnState.ACCEPTED}', %s, %s, %s, %s, %s, now() + make_interval(secs => %s)
-    -- Reading what expired is what makes Postgres end it before it adds.
-    FROM (SELECT count(*) FROM expired) AS ended
-    -- Whichever it violates: its client id, the number or the one running turn.
-    ON CONFLICT DO NOTHING
-    RETURNING number
-"""
-
-RESERVE = """
-    SELECT granted, bound, session_spent, day_spent FROM reserve_for_turn(%s, %s, %s, %s, %s)
-"""
 BUDGETS: dict[str, type[Permanent]] = {
     "session": SessionBudgetReached,
     "day": DailyBudgetReached,
 }
-
-HISTORY = """
-    SELECT id, question, question_tokens, answer, answer_tokens
-    FROM turns AS turn
-    WHERE session_id = %s AND number < %s AND answer <> ''
-        AND state NOT IN ('accepted', 'streaming')
-        AND NOT EXISTS (
-            SELECT FROM turns AS later
-            WHERE later.regenerate_of = turn.id AND later.session_id = turn.session_id
-                AND later.number > turn.number AND later.answer <> ''
-        )
-    ORDER BY number DESC
-    LIMIT %s
-"""
-
-CHECKPOINT = """
-    UPDATE turns
-    SET answer = partial.text,
-        pieces = partial.pieces,
-        state = CASE WHEN partial.pieces > 0 THEN 'streaming' ELSE state END,
-        lease_until = now() + make_interval(secs => %s)
-    FROM unnest(%s::uuid[], %s::text[], %s::integer[]) AS partial (id, text, pieces)
-    WHERE turns.id = partial.id AND state IN ('accepted', 'streaming')
-"""
-
-# A lease that is still there says that the turn's own process has not ended it: it runs, or it was
-# given up because its process was slow, and then what really happened counts.
-FINISH_TURN = """
-    UPDATE turns
-    SET state = %s, answer = %s, pieces = %s, model = %s, trace_id = %s, finish_reason = %s,
-        error_code = %s, answer_tokens = %s, input_tokens = %s, cached_tokens = %s,
-        output_tokens = %s, reasoning_tokens = %s, cost_nano = %s, cost_source = %s, ttft_ms = %s,
-        total_ms = %s, shortened = %s, ended_at = now(), lease_until = NULL
-    WHERE id = %s AND lease_until IS NOT NULL
-"""
 
 
 class PostgresStore(PostgresReports):
@@ -150,12 +49,12 @@ class PostgresStore(PostgresReports):
                 raise ReportNotFound
             version, report = rows[0][0], report_snapshot(rows[0][1:])
         session = Session(id=uuid4(), report=report)
-        await self._database.fetch(OPEN_SESSION, (session.id, token_hash, version))
+        await self._database.fetch(statements.OPEN_SESSION, (session.id, token_hash, version))
         return session
 
     async def find_session(self, token_hash: bytes) -> Session:
         """Return the session of a token; raises `SessionNotFound`."""
-        rows = await self._database.fetch(FIND_SESSION, (token_hash,))
+        rows = await self._database.fetch(statements.FIND_SESSION, (token_hash,))
         if not rows:
             raise SessionNotFound
         session_id, spent_nano, version, *report = rows[0]
@@ -168,7 +67,7 @@ class PostgresStore(PostgresReports):
     async def accept_turn(self, turn: NewTurn) -> Accepted | Duplicate:
         """Add a turn unless its client id is known; raises `Busy` while another one runs."""
         added = await self._database.fetch(
-            ACCEPT_TURN,
+            statements.ACCEPT_TURN,
             (
                 turn.session_id,
                 *(turn.id, turn.session_id, turn.client_id, turn.session_id),
@@ -193,7 +92,7 @@ class PostgresStore(PostgresReports):
         `messages` counts questions and answers, and is rounded up to whole exchanges.
         """
         exchanges = (messages + 1) // 2
-        rows = await self._database.fetch(HISTORY, (session_id, before, exchanges))
+        rows = await self._database.fetch(statements.HISTORY, (session_id, before, exchanges))
         return History(
             last_turn=before - 1,
             exchanges=tuple(
@@ -205,6 +104,16 @@ class PostgresStore(PostgresReports):
                 for turn_id, question, question_tokens, answer, answer_tokens in reversed(rows)
             ),
         )
+
+    async def turns_after(
+        self, session_id: UUID, *, number: int, limit: int
+    ) -> tuple[StoredTurn, ...]:
+        """Return the first `limit` turns numbered above `number`, oldest first."""
+        rows = await self._database.fetch(
+            f"{SELECT_TURN} WHERE session_id = %s AND number > %s ORDER BY number LIMIT %s",
+            (session_id, number, limit),
+        )
+        return tuple(stored_turn(row) for row in rows)
 
     async def last_turns(self, session_id: UUID, *, limit: int) -> tuple[StoredTurn, ...]:
         """Return the last `limit` turns, oldest first; those of a dead process are interrupted."""
@@ -230,7 +139,9 @@ class PostgresStore(PostgresReports):
 
         Raises `SessionBudgetReached` or `DailyBudgetReached` where that is below `least`.
         """
-        rows = await self._database.fetch(RESERVE, (turn_id, wanted, least, session_cap, day_cap))
+        rows = await self._database.fetch(
+            statements.RESERVE, (turn_id, wanted, least, session_cap, day_cap)
+        )
         if not rows:
             # Taken for dead while it was slow: what it would spend now is no longer set aside.
             raise StorageUnavailable
@@ -246,12 +157,16 @@ class PostgresStore(PostgresReports):
 
     async def expire(self) -> int:
         """End the turns whose lease has run out, settled at what was set aside; return how many."""
-        return len(await self._database.fetch(EXPIRE))
+        return len(await self._database.fetch(statements.EXPIRE))
 
-    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> None:
-        """Save what running turns have so far and extend their leases, in seconds from now."""
-        await self._database.fetch(
-            CHECKPOINT,
+    async def request_cancel(self, turn_id: UUID) -> None:
+        """Leave word for the process that runs a turn that it should stop."""
+        await self._database.fetch(statements.REQUEST_CANCEL, (turn_id,))
+
+    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> tuple[UUID, ...]:
+        """Save what running turns have so far and extend their leases; return those to cancel."""
+        rows = await self._database.fetch(
+            statements.CHECKPOINT,
             (
                 lease,
                 [partial.turn_id for partial in partials],
@@ -259,12 +174,13 @@ class PostgresStore(PostgresReports):
                 [partial.pieces for partial in partials],
             ),
         )
+        return tuple(turn_id for turn_id, cancel_requested in rows if cancel_requested)
 
     async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:
         """Save how a turn ended; saving it again changes nothing."""
         usage = outcome.usage
         await self._database.fetch(
-            FINISH_TURN,
+            statements.FINISH_TURN,
             (
                 *(outcome.state, outcome.text, outcome.pieces, outcome.model, outcome.trace_id),
                 *(outcome.finish_reason, outcome.code, outcome.answer_tokens),

@@ -12,6 +12,7 @@ from gateway.chat.records import (
     CostSource,
     FinishReason,
     Outcome,
+    Partial,
     StoredTurn,
     TurnState,
     Usage,
@@ -68,6 +69,7 @@ def stored_turn(values: Row) -> StoredTurn:
         state=state,
         asked_at=row.asked_at,
         regenerate_of=row.regenerate_of,
+        partial=Partial(turn_id=row.id, text=row.answer, pieces=row.pieces),
         outcome=None if running else _outcome(row, state),
     )
 

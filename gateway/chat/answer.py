@@ -39,7 +39,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Answer:
-    """An append-only text in numbered pieces; the first `first` of them are only known joined, as `before`."""
+    """An append-only text in numbered pieces; the first `first` of them are known joined, as `before`."""
 
     def __init__(self, *, before: str = "", first: int = 0) -> None:
         self._before = before
@@ -69,6 +69,16 @@ class Answer:
         self._pieces.append(text)
         self._wake()
 
+    def pieces(self, after: int) -> list[str]:
+        """Return the pieces after position `after`, one by one."""
+        return self._pieces[max(0, after - self._first) :]
+
+    def reset(self, *, before: str, first: int) -> None:
+        """Replace everything by a text known only joined; readers elsewhere are given it whole."""
+        self._before, self._first = before, first
+        self._pieces.clear()
+        self._wake()
+
     def report(self, progress: Progress) -> None:
         """Tell readers that see no content yet what is going on."""
         self._progress = progress
@@ -83,10 +93,10 @@ class Answer:
         """Yield everything after position `after` until the end, waiting for what is not there yet."""
         told: Progress | None = None
         position = after
-        if not self._first <= position <= self.position:
-            position = self.position
-            yield Whole(position, self.text)
         while True:
+            if not self._first <= position <= self.position:
+                position = self.position
+                yield Whole(position, self.text)
             while position < self.position:
                 for piece in self._slices(position):
                     position = piece.stop

@@ -9,6 +9,7 @@ from gateway.chat.context import brief_message
 from gateway.chat.errors import CostCapReached, GatewayError, Internal, KeyMissing
 from gateway.chat.frames import Accept, Ask, ContextReceipt, StatusState
 from gateway.chat.guard import Stopped
+from gateway.chat.live_session import LiveSession
 from gateway.chat.memory import Memory
 from gateway.chat.persister import Persister
 from gateway.chat.planning import Draft, Plan, least_nano
@@ -17,8 +18,8 @@ from gateway.chat.ports import Cache, Clock, Store, Tokenizer, Upstream
 from gateway.chat.pricing import usd
 from gateway.chat.reading import Reading
 from gateway.chat.records import Exchange, Grant, History, Message, Outcome, Role
+from gateway.chat.relaying import Relaying
 from gateway.chat.rules import Rules
-from gateway.chat.sessions import LiveSession
 from gateway.chat.settlement import settle
 from gateway.chat.turn import Turn, end_frame
 
@@ -33,12 +34,14 @@ class Answering:
         *,
         store: Store,
         cache: Cache,
+        relaying: Relaying,
         upstream: Upstream,
         tokenizer: Tokenizer,
         clock: Clock,
         rules: Rules,
     ) -> None:
         self._store = store
+        self._relaying = relaying
         self._upstream = upstream
         self._tokenizer = tokenizer
         self._clock = clock
@@ -66,12 +69,10 @@ class Answering:
         grant: Grant | None = None
         ended: GatewayError | Stopped | None = None
         try:
-            history, source = await self._memory.recall(
-                session.id, number=number, regenerate_of=ask.regenerate_of
-            )
+            history, source = await self._memory.recall(session.id, number=number)
             draft = Draft(
                 system=session.system,
-                history=history,
+                history=history.without(ask.regenerate_of),
                 source=source,
                 question=question,
                 brief=self._brief,
@@ -79,8 +80,10 @@ class Answering:
             if not self._rules.key_configured:
                 raise KeyMissing
             plan, grant = await self._afford(turn, draft=draft)
-            turn.open(_accept(session, turn, ask=ask, plan=plan))
+            accept = _accept(session, turn, ask=ask, plan=plan)
+            turn.open(accept)
             session.announce(turn)
+            self._relaying.announce(session, accept)
             turn.answer.report(Progress(StatusState.WAITING))
             with self._slow_notice(reading):
                 await reading.read(
@@ -105,7 +108,9 @@ class Answering:
         session.unsaved = await self._persister.save(turn.id, outcome)
         if history is not None and session.unsaved.done():
             exchange = _exchange(turn, question=question, outcome=outcome)
-            await self._memory.remember(session.id, history, exchange=exchange)
+            # What was to be replaced stays where nothing has replaced it.
+            past = history.without(ask.regenerate_of) if exchange else history
+            await self._memory.remember(session.id, past, exchange=exchange)
         _log_end(outcome, question=question)
         turn.close(
             end_frame(

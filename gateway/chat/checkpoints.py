@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from gateway.chat.errors import StorageUnavailable
+from gateway.chat.guard import Stop
 from gateway.chat.ports import Store
 from gateway.chat.records import Partial
 from gateway.chat.rules import Rules
@@ -11,12 +12,11 @@ from gateway.chat.sessions import Sessions
 
 logger = logging.getLogger(__name__)
 
-# A process silent for this long is taken for dead, and its turns for interrupted.
-LEASE_SECONDS = 15.0
-
-
+# A process silent for this long is taken for dead, and its turns for interrupted: a few checkpoints missed.
+# If it lives after all, what it says of a turn's end counts.
+LEASE_SECONDS = 4.0
 # How often each process looks for turns whose process died.
-SWEEP_SECONDS = 5.0
+SWEEP_SECONDS = 2.0
 
 
 async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) -> None:
@@ -25,15 +25,19 @@ async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) ->
         await asyncio.sleep(rules.checkpoint_seconds)
         partials = [
             Partial(turn_id=r.turn.id, text=r.turn.answer.text, pieces=r.turn.answer.position)
-            for r in sessions.running()
+            for _, r in sessions.running()
         ]
         if not partials:
             continue
         try:
-            await store.checkpoint(partials, lease=LEASE_SECONDS)
+            cancelled = await store.checkpoint(partials, lease=LEASE_SECONDS)
         except StorageUnavailable:
             # The end of each turn is saved with retries; a missed checkpoint costs nothing but safety.
             logger.warning("checkpoint.failed")
+            continue
+        for _, reading in sessions.running():
+            if reading.turn.id in cancelled:
+                reading.deadlines.stop(Stop.CANCELLED)
 
 
 async def sweep_expired(*, store: Store) -> None:
@@ -43,6 +47,8 @@ async def sweep_expired(*, store: Store) -> None:
             expired = await store.expire()
         except StorageUnavailable:
             logger.warning("sweep.failed")
+            # Back again, the store is late for everybody: give the living time for a checkpoint.
+            await asyncio.sleep(LEASE_SECONDS)
         else:
             if expired:
                 logger.warning("turns.expired", extra={"turns": expired})

@@ -14,10 +14,8 @@ class Memory:
         self._cache = cache
         self._messages = messages
 
-    async def recall(
-        self, session_id: UUID, *, number: int, regenerate_of: UUID | None
-    ) -> tuple[History, ContextSource]:
-        """Return what came before turn `number`, without the turn it replaces, and where it was found.
+    async def recall(self, session_id: UUID, *, number: int) -> tuple[History, ContextSource]:
+        """Return what came before turn `number`, and where it was found.
 
         Raises `StorageUnavailable`.
         """
@@ -29,8 +27,7 @@ class Memory:
         if history is None or history.last_turn != number - 1:
             history = await self._store.history(session_id, before=number, messages=self._messages)
             source = ContextSource.DATABASE
-        kept = tuple(e for e in history.exchanges if e.turn_id != regenerate_of)
-        return History(last_turn=number - 1, exchanges=kept), source
+        return history, source
 
     async def remember(
         self, session_id: UUID, history: History, *, exchange: Exchange | None

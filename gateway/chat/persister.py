@@ -4,7 +4,7 @@ import asyncio
 import logging
 from uuid import UUID
 
-from gateway.chat.errors import StorageUnavailable
+from gateway.chat.errors import Internal, StorageUnavailable
 from gateway.chat.ports import Store
 from gateway.chat.records import Outcome
 from gateway.chat.tasks import Tasks
@@ -30,7 +30,7 @@ class Persister:
         return len(self._saving)
 
     async def save(self, turn_id: UUID, outcome: Outcome) -> asyncio.Task[None]:
-        """Start saving and return once it is saved, or after `PATIENCE_SECONDS` with the task that goes on."""
+        """Start saving and return once it is saved; after `PATIENCE_SECONDS`, with the task that goes on."""
         task = self._saving.start(self._save(turn_id, outcome), name="save")
         # Not `await task`: cancelling whoever waits must not cancel the save.
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
@@ -47,5 +47,9 @@ class Persister:
             except StorageUnavailable:
                 logger.warning("turn.save_delayed")
                 await asyncio.sleep(RETRY_SECONDS)
+            except Internal:
+                # The store refuses it and will again; it has said why in the log.
+                logger.error("turn.save_refused")
+                return
             else:
                 return

@@ -18,6 +18,7 @@ from gateway.chat.records import (
     Session,
     StoredTurn,
 )
+from gateway.chat.signals import AnySignal, Part
 
 
 class Timer(Protocol):
@@ -85,6 +86,12 @@ class Store(Protocol):
         """Return the last `limit` turns, oldest first."""
         ...
 
+    async def turns_after(
+        self, session_id: UUID, *, number: int, limit: int
+    ) -> tuple[StoredTurn, ...]:
+        """Return the first `limit` turns numbered above `number`, oldest first."""
+        ...
+
     async def find_turn(self, session_id: UUID, turn_id: UUID) -> StoredTurn:
         """Return a turn of the session; raises `UnknownTurn`."""
         ...
@@ -99,8 +106,15 @@ class Store(Protocol):
         """
         ...
 
-    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> None:
-        """Save what running turns have so far and extend their leases, in seconds from now."""
+    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> tuple[UUID, ...]:
+        """Save what running turns have so far and extend their leases, in seconds from now.
+
+        Returns those of them that somebody asked to cancel.
+        """
+        ...
+
+    async def request_cancel(self, turn_id: UUID) -> None:
+        """Leave word for the process that runs a turn that it should stop."""
         ...
 
     async def expire(self) -> int:
@@ -109,6 +123,26 @@ class Store(Protocol):
 
     async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:
         """Save how a turn ended; saving it again changes nothing."""
+        ...
+
+
+class Relay(Protocol):
+    """Carries signals and running answers between processes. It may lose everything, and never raises."""
+
+    async def tell(self, signal: AnySignal) -> None:
+        """Let every process hear `signal`."""
+        ...
+
+    def signals(self) -> AsyncGenerator[AnySignal, None]:
+        """Yield what is told from now on, by every process, without end."""
+        ...
+
+    async def publish(self, turn_id: UUID, parts: Sequence[Part]) -> None:
+        """Add parts of an answer, for whoever reads them."""
+        ...
+
+    async def read(self, turn_id: UUID, *, after: str) -> list[tuple[str, Part]]:
+        """Return the parts published after the one with that mark, each with its own; "0" is the start."""
         ...
 
 

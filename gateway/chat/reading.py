@@ -67,6 +67,7 @@ class Reading:
 
     async def _attempt(self, upstream: Upstream, plan: Plan, *, tokenizer: Tokenizer) -> None:
         meter = Meter(tokenizer, limit=plan.max_output_tokens)
+        self.finish_reason = self.usage = None
         stream = upstream.stream_chat(
             plan.prompt.messages,
             model=self.model,

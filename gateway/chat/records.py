@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 import msgspec
@@ -93,6 +93,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     last_turn: int
     exchanges: tuple[Exchange, ...] = ()
 
+    def without(self, turn_id: UUID | None) -> Self:
+        """Return the history as if that turn had not been: it is being asked again."""
+        kept = tuple(e for e in self.exchanges if e.turn_id != turn_id)
+        return msgspec.structs.replace(self, exchanges=kept)
+
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one request; cached are part of input, reasoning part of output."""
@@ -157,7 +162,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn as the store holds it; `outcome` is None while it runs."""
+    """A turn as the store holds it; `outcome` is None while it runs, and `partial` what it has so far."""
 
     id: UUID
     client_id: UUID
@@ -166,6 +171,7 @@ class StoredTurn(msgspec.Struct, frozen=True, kw_only=True):
     state: TurnState
     asked_at: datetime
     regenerate_of: UUID | None = None
+    partial: Partial
     outcome: Outcome | None = None
 
 

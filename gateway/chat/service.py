@@ -16,16 +16,18 @@ from gateway.chat.errors import (
     MessageTooLong,
     StorageUnavailable,
 )
-from gateway.chat.frames import Ask
+from gateway.chat.frames import Ask, TurnView
 from gateway.chat.guard import Deadlines, Stop
+from gateway.chat.live_session import LiveSession
 from gateway.chat.ports import Cache, Clock, Store, Tokenizer, Upstream
 from gateway.chat.reading import Reading
 from gateway.chat.records import Duplicate, Message, NewTurn, Role
+from gateway.chat.relaying import Relaying
 from gateway.chat.rules import Rules
-from gateway.chat.sessions import LiveSession, Sessions
+from gateway.chat.sessions import Sessions
 from gateway.chat.tasks import Tasks
 from gateway.chat.trace import CURRENT, Trace
-from gateway.chat.turn import Turn, refusal, stored_turn
+from gateway.chat.turn import Turn, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class ChatService:
         *,
         store: Store,
         cache: Cache,
+        relaying: Relaying,
         upstream: Upstream,
         tokenizer: Tokenizer,
         clock: Clock,
@@ -53,12 +56,14 @@ class ChatService:
     ) -> None:
         self._sessions = sessions
         self._store = store
+        self._relaying = relaying
         self._tokenizer = tokenizer
         self._clock = clock
         self._rules = rules
         self._answering = Answering(
             store=store,
             cache=cache,
+            relaying=relaying,
             upstream=upstream,
             tokenizer=tokenizer,
             clock=clock,
@@ -103,12 +108,26 @@ class ChatService:
         """Stop a turn; one that has ended is left alone. Raises `UnknownTurn`, `StorageUnavailable`."""
         if session.active is not None and session.active.turn.id == turn_id:
             session.active.deadlines.stop(Stop.CANCELLED)
-        else:
-            await self._store.find_turn(session.id, turn_id)
+            return
+        stored = await self._store.find_turn(session.id, turn_id)
+        if stored.outcome is None:
+            await self._relaying.cancel(turn_id)
+
+    async def view_turn(self, session: LiveSession, turn_id: UUID) -> TurnView:
+        """Return a turn's state and text so far; raises `UnknownTurn`, `StorageUnavailable`."""
+        view = self._sessions.view(session, await self._store.find_turn(session.id, turn_id))
+        if session.active is None or session.active.turn.id != turn_id:
+            return view
+        answer = session.active.turn.answer
+        return msgspec.structs.replace(view, text=answer.text, to=answer.position)
+
+    async def find_turn(self, session: LiveSession, turn_id: UUID) -> Turn:
+        """Return a turn of the session, wherever it runs; raises `UnknownTurn`, `StorageUnavailable`."""
+        return await self._relaying.find(session, turn_id)
 
     async def close(self, *, seconds: float) -> None:
         """Stop what runs, keeping partial answers, and give the saving of them `seconds`."""
-        for reading in self._sessions.running():
+        for _, reading in self._sessions.running():
             reading.deadlines.stop(Stop.SHUTDOWN)
         await self._turns.drain(seconds=seconds)
         await self._answering.close(seconds=seconds)
@@ -155,8 +174,7 @@ class ChatService:
             )
         )
         if isinstance(taken, Duplicate):
-            budget = session.budget(self._rules)
-            turn.replay(stored_turn(taken.turn, locale=session.locale, budget=budget))
+            turn.become(self._relaying.follow(session, taken.turn))
             return
         await self._answering.answer(
             session, reading, ask=ask, question=question, number=taken.number

@@ -1,9 +1,7 @@
-"""The sessions somebody is looking at: who watches, and which turn runs."""
+"""Open sessions by token, and keep those that somebody watches or whose turn runs."""
 
-import asyncio
 import hashlib
 import secrets
-from typing import Protocol
 from uuid import UUID
 
 from gateway.chat.codes import Locale
@@ -11,87 +9,25 @@ from gateway.chat.context import system_message
 from gateway.chat.frames import (
     FRAME_BYTES,
     ActiveTurn,
-    Budget,
-    BudgetName,
     Hello,
     Limits,
-    Notice,
-    NoticeCode,
     Ready,
     ReportInfo,
     TurnView,
     encode,
 )
 from gateway.chat.guard import Stop
-from gateway.chat.ports import Clock, Store, Timer, Tokenizer
-from gateway.chat.pricing import usd
+from gateway.chat.live_session import LiveSession, Viewer
+from gateway.chat.ports import Clock, Store, Tokenizer
 from gateway.chat.reading import Reading
-from gateway.chat.records import Message, Session
+from gateway.chat.records import Session, StoredTurn
 from gateway.chat.rules import Rules
-from gateway.chat.turn import Turn, stored_turn, turn_view
+from gateway.chat.turn import turn_view
 
 # 256 bits; only its hash is stored, so a stolen database opens no session.
 TOKEN_BYTES = 32
 # What `ready` may spend of a frame on stored turns; the rest is for the report and the limits.
 TURNS_BYTES = FRAME_BYTES - 16_384
-
-
-# The share of a budget that is worth a warning.
-LOW_PERCENT = 80
-
-
-class Viewer(Protocol):
-    """A connection that watches a session."""
-
-    def watch(self, turn: Turn) -> None:
-        """Follow `turn` from its start, unless it is being followed already."""
-        ...
-
-    def notify(self, notice: Notice) -> None:
-        """Show `notice` after what is being shown."""
-        ...
-
-
-class LiveSession:
-    """A session with at least one viewer or a running turn, in this process."""
-
-    def __init__(self, record: Session, *, system: Message) -> None:
-        self.id = record.id
-        self.report = record.report
-        self.system = system
-        self.spent_nano = record.spent_nano
-        self.locale = Locale.KO
-        self.viewers: set[Viewer] = set()
-        self._warned: set[BudgetName] = set()
-        self.active: Reading | None = None
-        self.grace: Timer | None = None
-        # The save of the last turn, while it is not durable yet.
-        self.unsaved: asyncio.Task[None] | None = None
-
-    def announce(self, turn: Turn) -> None:
-        """Show a turn to everybody who watches."""
-        for viewer in self.viewers:
-            viewer.watch(turn)
-
-    def warn_if_low(self, day_spent_nano: int, *, rules: Rules) -> None:
-        """Tell everybody who watches, once, that the session's or the day's budget is nearly used up."""
-        spent = {
-            BudgetName.SESSION: (self.spent_nano, rules.session_nano),
-            BudgetName.DAY: (day_spent_nano, rules.day_nano),
-        }
-        for name, (used, cap) in spent.items():
-            if used * 100 >= cap * LOW_PERCENT and name not in self._warned:
-                self._warned.add(name)
-                for viewer in self.viewers:
-                    viewer.notify(Notice(code=NoticeCode.BUDGET_LOW, budget=name))
-
-    def budget(self, rules: Rules) -> Budget:
-        """Return what the session may spend and has spent."""
-        return Budget(
-            request_usd=usd(rules.request_nano),
-            session_usd=usd(rules.session_nano),
-            session_spent_usd=usd(self.spent_nano),
-        )
 
 
 class Sessions:
@@ -120,18 +56,34 @@ class Sessions:
             record = await self._store.find_session(_hash(token))
         turns = await self._store.last_turns(record.id, limit=self._rules.history_messages)
         # No await from here on: the viewer must miss no turn between its `ready` and its joining.
-        session = self._live.get(record.id)
-        if session is None:
-            system = system_message(record.report, count=self._tokenizer.count)
-            session = self._live[record.id] = LiveSession(record, system=system)
-        session.locale = locale_of(hello.locale)
-        session.viewers.add(viewer)
-        if session.grace is not None:
-            session.grace.cancel()
-            session.grace = None
-        budget = session.budget(self._rules)
-        views = [turn_view(t, locale=session.locale, budget=budget) for t in turns]
+        session = self._attend(record, locale=hello.locale, viewer=viewer)
+        views = [self.view(session, turn) for turn in turns]
         return session, self._ready(session, token=token, turns=_that_fit(views))
+
+    async def attend(self, token: str, *, locale: str | None, viewer: Viewer) -> LiveSession:
+        """Find the session of `token` and add `viewer`; raises `SessionNotFound`, `StorageUnavailable`."""
+        record = await self._store.find_session(_hash(token))
+        return self._attend(record, locale=locale, viewer=viewer)
+
+    def find(self, session_id: UUID) -> LiveSession | None:
+        """Return a session that is open in this process."""
+        return self._live.get(session_id)
+
+    async def turns_after(
+        self, session: LiveSession, *, number: int, limit: int
+    ) -> tuple[TurnView, ...]:
+        """Return the first `limit` stored turns numbered above `number`; raises `StorageUnavailable`."""
+        turns = await self._store.turns_after(session.id, number=number, limit=limit)
+        return tuple(self.view(session, turn) for turn in turns)
+
+    def view(self, session: LiveSession, turn: StoredTurn) -> TurnView:
+        """Return a stored turn as clients see it."""
+        return turn_view(turn, locale=session.locale, budget=session.budget(self._rules))
+
+    def join(self, session: LiveSession, *, viewer: Viewer) -> None:
+        """Add `viewer`; a turn that was left alone is watched again."""
+        session.viewers.add(viewer)
+        session.stop_grace()
 
     def leave(self, session: LiveSession, *, viewer: Viewer) -> None:
         """Take `viewer` away; a turn nobody watches any more has its grace left."""
@@ -150,22 +102,24 @@ class Sessions:
     def release(self, session: LiveSession) -> None:
         """Note that the session's turn has ended."""
         session.active = None
-        if session.grace is not None:
-            session.grace.cancel()
-            session.grace = None
+        session.stop_grace()
         if not session.viewers:
             self._live.pop(session.id, None)
 
-    async def find_turn(self, session: LiveSession, turn_id: UUID) -> Turn:
-        """Return a turn of the session, running or stored; raises `UnknownTurn`, `StorageUnavailable`."""
-        if session.active is not None and session.active.turn.id == turn_id:
-            return session.active.turn
-        stored = await self._store.find_turn(session.id, turn_id)
-        return stored_turn(stored, locale=session.locale, budget=session.budget(self._rules))
+    def running(self) -> list[tuple[LiveSession, Reading]]:
+        """Return every running turn with its session."""
+        return [(s, s.active) for s in self._live.values() if s.active is not None]
 
-    def running(self) -> list[Reading]:
-        """Return every running turn."""
-        return [s.active for s in self._live.values() if s.active is not None]
+    def _attend(self, record: Session, *, locale: str | None, viewer: Viewer) -> LiveSession:
+        session = self._live.get(record.id)
+        if session is None:
+            system = system_message(record.report, count=self._tokenizer.count)
+            session = self._live[record.id] = LiveSession(record, system=system)
+        # What other processes spent meanwhile is in the store.
+        session.spent_nano = record.spent_nano
+        session.locale = locale_of(locale)
+        self.join(session, viewer=viewer)
+        return session
 
     def _ready(self, session: LiveSession, *, token: str, turns: tuple[TurnView, ...]) -> Ready:
         rules, report = self._rules, session.report

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Self
 from uuid import UUID
 
 import msgspec
 
 from gateway.chat.answer import Answer, Progress, Slice, Whole
 from gateway.chat.codes import CATALOGUE, Locale, describe
-from gateway.chat.errors import Busy, GatewayError
+from gateway.chat.errors import GatewayError
 from gateway.chat.frames import (
     Accept,
     Budget,
@@ -38,6 +37,7 @@ class Turn:
         self._accept: Accept | None = None
         self._end: End | None = None
         self._opened = asyncio.Event()
+        self._stands_for: Turn | None = None
 
     def open(self, accept: Accept) -> None:
         """Let viewers see that the question was taken."""
@@ -50,17 +50,21 @@ class Turn:
         self.answer.end()
         self._opened.set()
 
-    def replay(self, other: Self) -> None:
-        """Become a turn that the store turned out to hold already."""
-        self.id = other.id
-        self.answer = other.answer
-        self._accept = other._accept
-        self._end = other._end
+    @property
+    def end(self) -> End | None:
+        """The frame the turn ended with, None while it runs."""
+        return self._end
+
+    def become(self, other: "Turn") -> None:
+        """Stand for a turn that the store turned out to hold already."""
+        self._stands_for = other
         self._opened.set()
 
     async def accepted(self, *, duplicate: bool = False) -> Accept | None:
         """Wait for the turn to be taken and return the frame that says so, None where it was refused."""
         await self._opened.wait()
+        if self._stands_for is not None:
+            return await self._stands_for.accepted(duplicate=True)
         if self._accept is None or not duplicate:
             return self._accept
         return msgspec.structs.replace(self._accept, duplicate=True)
@@ -68,17 +72,18 @@ class Turn:
     async def follow(self, after: int = 0) -> AsyncGenerator[TurnFrame, None]:
         """Yield what comes after `accepted`, from position `after` to the turn's end."""
         await self._opened.wait()
-        async with aclosing(self.answer.follow(after)) as items:
+        turn = self._stands_for or self
+        async with aclosing(turn.answer.follow(after)) as items:
             async for item in items:
                 match item:
                     case Slice(start, stop, text):
-                        yield Delta(turn_id=self.id, from_=start, to=stop, text=text)
+                        yield Delta(turn_id=turn.id, from_=start, to=stop, text=text)
                     case Whole(stop, text):
-                        yield Snapshot(turn_id=self.id, to=stop, text=text)
+                        yield Snapshot(turn_id=turn.id, to=stop, text=text)
                     case Progress(state, retry_in_ms):
-                        yield Status(turn_id=self.id, state=state, retry_in_ms=retry_in_ms)
-        if self._end is not None:
-            yield self._end
+                        yield Status(turn_id=turn.id, state=state, retry_in_ms=retry_in_ms)
+        if turn.end is not None:
+            yield turn.end
 
 
 def refusal(
@@ -143,8 +148,8 @@ def turn_view(turn: StoredTurn, *, locale: Locale, budget: Budget) -> TurnView:
         id=turn.client_id,
         n=turn.number,
         question=turn.question,
-        text=outcome.text if outcome else "",
-        to=outcome.pieces if outcome else 0,
+        text=turn.partial.text,
+        to=turn.partial.pieces,
         state=turn.state,
         asked_at=turn.asked_at,
         regenerate_of=turn.regenerate_of,
@@ -155,14 +160,12 @@ def turn_view(turn: StoredTurn, *, locale: Locale, budget: Budget) -> TurnView:
 
 
 def stored_turn(stored: StoredTurn, *, locale: Locale, budget: Budget) -> Turn:
-    """Return a turn that has ended, to be followed like one that runs; raises `Busy` if it has not."""
-    outcome = stored.outcome
-    if outcome is None:
-        raise Busy
+    """Return a turn of the store to be followed like one that runs here; closed if it has ended."""
+    outcome, partial = stored.outcome, stored.partial
     turn = Turn(
         stored.id,
         client_id=stored.client_id,
-        answer=Answer(before=outcome.text, first=outcome.pieces),
+        answer=Answer(before=partial.text, first=partial.pieces),
     )
     turn.open(
         Accept(
@@ -173,13 +176,16 @@ def stored_turn(stored: StoredTurn, *, locale: Locale, budget: Budget) -> Turn:
                 source=ContextSource.NONE,
                 messages=0,
                 dropped=0,
-                input_tokens=outcome.usage.input_tokens,
+                input_tokens=outcome.usage.input_tokens if outcome else 0,
                 report_id=None,
             ),
-            shortened=outcome.shortened,
+            shortened=outcome is not None and outcome.shortened,
             text=stored.question,
             regenerate_of=stored.regenerate_of,
         )
     )
-    turn.close(end_frame(turn.id, outcome, client_id=turn.client_id, locale=locale, budget=budget))
+    if outcome is not None:
+        turn.close(
+            end_frame(turn.id, outcome, client_id=turn.client_id, locale=locale, budget=budget)
+        )
     return turn

@@ -28,8 +28,9 @@ from gateway.chat.frames import (
     encode,
     parse,
 )
+from gateway.chat.live_session import LiveSession
 from gateway.chat.service import ChatService
-from gateway.chat.sessions import LiveSession, Sessions, locale_of
+from gateway.chat.sessions import Sessions, locale_of
 from gateway.chat.trace import CURRENT, Trace
 from gateway.chat.turn import Turn, refusal
 
@@ -200,7 +201,7 @@ class Connection:
             case Cancel() if self._session is not None:
                 await self._service.cancel(self._session, frame.turn_id)
             case Resume() if self._session is not None:
-                turn = await self._sessions.find_turn(self._session, frame.turn_id)
+                turn = await self._service.find_turn(self._session, frame.turn_id)
                 self._enqueue(_Watch(turn, after=frame.after, resumed=True))
             case Ping() if self._session is not None:
                 await self.send(Pong(id=frame.id))

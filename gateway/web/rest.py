@@ -1,85 +1,242 @@
-"""The HTTP side: reports for the page's picker, and whether the gateway is up."""
+"""The same turns without a WebSocket: sessions, messages, turns and their events over HTTP."""
 
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, TypeVar
+from uuid import UUID
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from gateway.chat.errors import GatewayError, Internal, ReportNotFound, SessionNotFound
+from gateway.chat.errors import Internal, InvalidFrame, SessionNotFound, UnknownTurn
+from gateway.chat.frames import (
+    Ask,
+    Delta,
+    Done,
+    Error,
+    Hello,
+    Name,
+    Notice,
+    Snapshot,
+    Text,
+    TurnFrame,
+)
+from gateway.chat.live_session import LiveSession
 from gateway.chat.ports import Reports
-from gateway.chat.sessions import locale_of
-from gateway.chat.trace import CURRENT, Trace
+from gateway.chat.turn import Turn
+from gateway.web.keys import SERVICE, SESSIONS
+from gateway.web.limits import check_origin
+from gateway.web.problems import json_response, locale_of_request, problem
+from gateway.web.sse import send_events
 
-logger = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REPORTS = web.AppKey("reports", Reports)
-NOT_FOUND = (ReportNotFound, SessionNotFound)
+BEARER = "Bearer "
+EVENT_STREAM = "text/event-stream"
+
+T = TypeVar("T")
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """An error as RFC 9457 problem details, with the code it has on the WebSocket."""
+class NewSession(msgspec.Struct, frozen=True):
+    """The body of `POST /api/sessions`."""
 
-    title: str
-    status: int
-    code: str
-    trace_id: str
+    report_id: Name | None = None
+    locale: Name | None = None
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """The body of `POST /api/messages`."""
+
+    id: UUID
+    text: Text
+    regenerate_of: UUID | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The query of `GET /api/messages`."""
+
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The query of `GET /api/turns/{turn_id}/events`."""
+
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class _Reader:
+    """Somebody on HTTP: sees the one turn it asked for."""
+
+    def watch(self, turn: Turn) -> None:
+        """Nothing: other turns have calls of their own."""
+
+    def notify(self, notice: Notice) -> None:
+        """Nothing: there is no place for it."""
 
 
 async def list_reports(request: web.Request) -> web.Response:
     """Return every report, newest first."""
-    return _json(await request.app[REPORTS].reports())
+    return json_response(await request.app[REPORTS].reports())
 
 
 async def get_report(request: web.Request) -> web.Response:
     """Return one report."""
-    return _json(await request.app[REPORTS].report(request.match_info["id"]))
+    return json_response(await request.app[REPORTS].report(request.match_info["id"]))
 
 
-async def health(_request: web.Request) -> web.Response:
-    """Say that the process answers."""
-    return _json({"status": "ok"})
+async def create_session(request: web.Request) -> web.Response:
+    """Open a session and return its `ready`."""
+    check_origin(request)
+    wish = _decode(await request.read() or b"{}", NewSession)
+    hello = Hello(report_id=wish.report_id, locale=wish.locale or locale_of_request(request))
+    return await _greet(request, hello, status=201)
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer the gateway's errors as problem details, and anything unforeseen as `internal`."""
+async def get_session(request: web.Request) -> web.Response:
+    """Return the `ready` of the session."""
+    hello = Hello(session=_token(request), locale=locale_of_request(request))
+    return await _greet(request, hello, status=200)
+
+
+async def get_messages(request: web.Request) -> web.Response:
+    """Return stored turns, oldest first."""
+    page = _query(request, Page)
+    async with _attending(request) as session:
+        sessions = request.app[SESSIONS]
+        turns = await sessions.turns_after(session, number=page.after, limit=page.limit)
+    return json_response(turns)
+
+
+async def post_message(request: web.Request) -> web.StreamResponse:
+    """Ask; answered with the turn's frames as they come, or with the whole answer."""
+    check_origin(request)
+    message = _decode(await request.read(), NewMessage)
+    ask = Ask(id=message.id, text=message.text, regenerate_of=message.regenerate_of)
+    traceparent = request.headers.get("traceparent")
+    async with _attending(request) as session:
+        taken = request.app[SERVICE].handle_message(session, ask, traceparent=traceparent)
+        frames = _from_start(taken.turn, duplicate=taken.duplicate)
+        if EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
+            return await send_events(request, frames, turn_id=taken.turn.id, after=0)
+        return await _whole(frames)
+
+
+async def get_turn(request: web.Request) -> web.Response:
+    """Return a turn's state and its text so far."""
+    async with _attending(request) as session:
+        return json_response(await request.app[SERVICE].view_turn(session, _turn_id(request)))
+
+
+async def get_events(request: web.Request) -> web.StreamResponse:
+    """Follow a turn from `Last-Event-ID`, or from `after`."""
+    turn_id = _turn_id(request)
+    after = _query(request, Position).after
+    last = request.headers.get("Last-Event-ID", "")
+    if last.startswith(f"{turn_id}:") and last.rpartition(":")[2].isdecimal():
+        after = int(last.rpartition(":")[2])
+    async with _attending(request) as session:
+        turn = await request.app[SERVICE].find_turn(session, turn_id)
+        return await send_events(request, turn.follow(after), turn_id=turn_id, after=after)
+
+
+async def delete_turn(request: web.Request) -> web.Response:
+    """Stop a turn."""
+    check_origin(request)
+    async with _attending(request) as session:
+        await request.app[SERVICE].cancel(session, _turn_id(request))
+    return web.Response(status=204)
+
+
+def add_rest(app: web.Application, *, enabled: bool) -> None:
+    """Serve the calls, or say of each that it is disabled; `REPORTS` is to be set before the start ends."""
+    for method, path, handler in (
+        ("GET", "/api/reports", list_reports),
+        ("GET", "/api/reports/{id}", get_report),
+        ("POST", "/api/sessions", create_session),
+        ("GET", "/api/session", get_session),
+        ("GET", "/api/messages", get_messages),
+        ("POST", "/api/messages", post_message),
+        ("GET", "/api/turns/{turn_id}", get_turn),
+        ("DELETE", "/api/turns/{turn_id}", delete_turn),
+        ("GET", "/api/turns/{turn_id}/events", get_events),
+    ):
+        app.router.add_route(method, path, handler if enabled else _disabled)
+
+
+async def _disabled(_request: web.Request) -> web.Response:
+    return json_response(
+        {"title": "Use the WebSocket at /ws.", "status": 501, "code": "rest_disabled"},
+        status=501,
+        content_type="application/problem+json",
+    )
+
+
+async def _greet(request: web.Request, hello: Hello, *, status: int) -> web.Response:
+    reader = _Reader()
+    sessions = request.app[SESSIONS]
+    session, ready = await sessions.enter(hello, viewer=reader)
+    sessions.leave(session, viewer=reader)
+    return json_response(ready, status=status)
+
+
+@asynccontextmanager
+async def _attending(request: web.Request) -> AsyncIterator[LiveSession]:
+    reader = _Reader()
+    sessions = request.app[SESSIONS]
+    locale = locale_of_request(request)
+    session = await sessions.attend(_token(request), locale=locale, viewer=reader)
     try:
-        return await handler(request)
-    except GatewayError as error:
-        return _problem(request, error)
-    except web.HTTPException:
-        raise
-    except Exception:
-        logger.exception("request.crashed")
-        return _problem(request, Internal())
+        yield session
+    finally:
+        sessions.leave(session, viewer=reader)
 
 
-def add_rest(app: web.Application) -> None:
-    """Serve the HTTP calls; `REPORTS` is to be set before the start ends."""
-    app.middlewares.append(problems)
-    app.router.add_get("/api/reports", list_reports)
-    app.router.add_get("/api/reports/{id}", get_report)
-    app.router.add_get("/health", health)
+async def _from_start(turn: Turn, *, duplicate: bool) -> AsyncGenerator[TurnFrame, None]:
+    accept = await turn.accepted(duplicate=duplicate)
+    if accept is not None:
+        yield accept
+    async for frame in turn.follow():
+        yield frame
 
 
-def _problem(request: web.Request, error: GatewayError) -> web.Response:
-    if isinstance(error, NOT_FOUND):
-        status = 404
-    else:
-        status = 503 if error.retryable else 400
-    trace = CURRENT.get() or Trace.start(request.headers.get("traceparent"))
-    locale = locale_of(request.headers.get("Accept-Language"))
-    problem = Problem(
-        title=error.message(locale), status=status, code=error.code.value, trace_id=trace.trace_id
-    )
-    return _json(problem, status=status, content_type="application/problem+json")
+async def _whole(frames: AsyncGenerator[TurnFrame, None]) -> web.Response:
+    text = ""
+    async for frame in frames:
+        match frame:
+            case Delta():
+                text += frame.text
+            case Snapshot():
+                text = frame.text
+            case Error():
+                return problem(frame, text=text)
+            case Done():
+                return json_response({**msgspec.to_builtins(frame), "text": text})
+    raise Internal
 
 
-def _json(
-    value: object, *, status: int = 200, content_type: str = "application/json"
-) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value), status=status, content_type=content_type, charset="utf-8"
-    )
+def _token(request: web.Request) -> str:
+    value = request.headers.get(hdrs.AUTHORIZATION, "")
+    if not value.startswith(BEARER):
+        raise SessionNotFound
+    return value.removeprefix(BEARER)
+
+
+def _turn_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["turn_id"])
+    except ValueError:
+        raise UnknownTurn from None
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise InvalidFrame from None
+
+
+def _query(request: web.Request, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(dict(request.query), type=kind, strict=False)
+    except msgspec.ValidationError:
+        raise InvalidFrame from None

@@ -5,13 +5,10 @@ import asyncio
 from aiohttp import web
 
 from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
-from gateway.chat.service import ChatService
-from gateway.chat.sessions import Sessions
 from gateway.web.connection import Close, Connection
+from gateway.web.keys import SERVICE, SESSIONS
 from gateway.web.limits import check_origin
 
-SERVICE = web.AppKey("service", ChatService)
-SESSIONS = web.AppKey("sessions", Sessions)
 CONNECTIONS = web.AppKey[set[Connection]]("connections", set)
 
 # Below nginx's 60 s and most balancers' idle limits, twice over.

@@ -1,0 +1,90 @@
+"""Ask Redis, briefly: a Redis that is slow or gone costs one call its patience, and the next ones nothing."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from gateway.chat.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+# For everything together: a free connection, connecting, and the reply. Postgres, which we ask
+# instead, answers within milliseconds, so a slower Redis is worse than none.
+CALL_SECONDS = 0.3
+# After a failure nobody asks for so long: a dead Redis costs one question `CALL_SECONDS`, not each.
+BREAKER_SECONDS = 5.0
+# A call takes less than a millisecond, so few serve thousands a second.
+CONNECTIONS = 10
+
+T = TypeVar("T")
+
+
+class RedisLink:
+    """A few connections behind a circuit breaker; raises `ConfigError` for a URL that is none."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_pool(_connection_pool(url))
+        # When Redis may be asked again, on the monotonic clock; None while all is well.
+        self._broken_until: float | None = None
+
+    async def ask(
+        self, command: Callable[[Redis], Awaitable[T]], *, patience: float = CALL_SECONDS
+    ) -> T | None:
+        """Return the reply to `command`, or None where there is none within `patience` seconds."""
+        broken = self._broken_until is not None
+        if self._broken_until is not None:
+            if time.monotonic() < self._broken_until:
+                return None
+            # One of us finds out whether it is back; the others do not wait for that.
+            self._broken_until = time.monotonic() + BREAKER_SECONDS
+        try:
+            async with asyncio.timeout(patience):
+                reply = await command(self._redis)
+        except ResponseError as error:
+            # It lives: it only refuses this one, for example because the key is something else.
+            logger.warning("redis.refused", extra={"error_type": type(error).__name__})
+            return None
+        except Exception as error:
+            # Anything else, a bug of the client's included, is a Redis we do better without.
+            self._broken_until = time.monotonic() + BREAKER_SECONDS
+            if not broken:
+                logger.warning("redis.failed", extra={"error_type": type(error).__name__})
+            return None
+        self._broken_until = None
+        return reply
+
+    async def close(self) -> None:
+        """Close the connections."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._redis.aclose()
+        except Exception as error:
+            logger.warning("redis.not_closed", extra={"error_type": type(error).__name__})
+
+
+def _connection_pool(url: str) -> BlockingConnectionPool:
+    try:
+        # No time-outs of redis-py's: they bound each step by itself, and its writes use
+        # asyncio.wait_for, which can swallow a cancellation before 3.12 (cpython#86296). Cancelled
+        # by ours, a connection is closed, never returned half-read (CVE-2023-28858).
+        # No HELLO and no CLIENT SETINFO: each is one more round trip before the first command.
+        return BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=CALL_SECONDS,
+            socket_timeout=None,
+            socket_connect_timeout=None,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            driver_info=None,
+        )
+    except ValueError:
+        # Its text would quote the password.
+        raise ConfigError("redis url: expected redis://, rediss:// or unix://") from None

@@ -1,0 +1,9 @@
+"""What handlers find in the application."""
+
+from aiohttp import web
+
+from gateway.chat.service import ChatService
+from gateway.chat.sessions import Sessions
+
+SERVICE = web.AppKey("service", ChatService)
+SESSIONS = web.AppKey("sessions", Sessions)
