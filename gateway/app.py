@@ -20,22 +20,19 @@ from gateway.chat.ports import Cache, Relay
 from gateway.chat.pricing import ModelFacts, nano
 from gateway.chat.relaying import Relaying
 from gateway.chat.rules import Rules
-from gateway.chat.service import ChatService
+from gateway.chat.service import SAVE_SECONDS, ChatService
 from gateway.chat.sessions import Sessions
 from gateway.chat.tasks import Tasks
 from gateway.config import facts_of
 from gateway.resources import static_folder
 from gateway.settings import Settings
 from gateway.web.health import add_health
-from gateway.web.keys import SERVICE, SESSIONS
+from gateway.web.keys import SERVICE, SESSIONS, STORE
 from gateway.web.limits import ALLOWED_ORIGINS
 from gateway.web.pages import add_pages
 from gateway.web.problems import problems
 from gateway.web.rest import REPORTS, add_rest
 from gateway.web.websocket import CONNECTIONS, close_connections, websocket
-
-# How long the end of the process waits for answers that are not stored yet.
-SAVE_SECONDS = 5.0
 
 
 def create_app(settings: Settings, *, simulated: bool = False) -> web.Application:
@@ -125,6 +122,7 @@ async def _open(
     app[SESSIONS] = sessions
     app[SERVICE] = service
     app[REPORTS] = store
+    app[STORE] = store
 
 
 def _fallback(settings: Settings, *, facts: ModelFacts) -> ModelFacts | None:

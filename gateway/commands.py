@@ -24,6 +24,7 @@ from gateway.dev.simulator import SimulatorOptions, create_simulator
 from gateway.resources import migrations_folder
 from gateway.serve import listening, until_stopped
 from gateway.settings import Settings
+from gateway.web.ops import create_ops_app
 
 SAMPLE_REPORTS = Path(__file__).parent / "dev" / "sample_reports.json"
 
@@ -36,7 +37,22 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
         print("No OPENAI_API_KEY: every question will be answered with a notice.", flush=True)
     app = create_app(settings)
     server = settings.server
-    async with listening(app, host=server.host, port=server.port, reuse_port=server.reuse_port):
+    async with AsyncExitStack() as stack:
+        if server.ops_port:
+            # Entered first, so that it says "draining" until the very end.
+            ops = create_ops_app(app)
+            await stack.enter_async_context(
+                listening(ops, host=server.ops_host, port=server.ops_port)
+            )
+        await stack.enter_async_context(
+            listening(
+                app,
+                host=server.host,
+                port=server.port,
+                reuse_port=server.reuse_port,
+                drain_seconds=server.drain_seconds,
+            )
+        )
         await until_stopped()
     return 0
 

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from gateway.chat.errors import ConfigError
 from gateway.logs import log_unhandled
+from gateway.web.draining import drain
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +22,18 @@ KEEPALIVE_SECONDS = 15.0
 
 @contextlib.asynccontextmanager
 async def listening(
-    app: web.Application, *, host: str, port: int, reuse_port: bool = False
+    app: web.Application,
+    *,
+    host: str,
+    port: int,
+    reuse_port: bool = False,
+    drain_seconds: float = 0,
 ) -> AsyncIterator[int]:
-    """Serve `app` inside the block; yields the port, of the system's choice where `port` is 0."""
+    """Serve `app` inside the block; yields the port, of the system's choice where `port` is 0.
+
+    A gateway is drained for `drain_seconds` after the block. Raises `ConfigError` for an address that cannot
+    be had.
+    """
     runner = web.AppRunner(
         app,
         # Ours says what is worth saying; aiohttp's has the query string in it.
@@ -34,10 +45,18 @@ async def listening(
     )
     try:
         await runner.setup()
-        await web.TCPSite(runner, host, port, reuse_port=reuse_port or None).start()
+        site = web.TCPSite(runner, host, port, reuse_port=reuse_port or None)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(f"{host}:{port}: {error.strerror}") from None
         address = runner.addresses[0]
         logger.info("server.listening", extra={"host": address[0], "port": address[1]})
         yield address[1]
+        if drain_seconds:
+            # First of all, so that whoever connects from now on finds another process.
+            await site.stop()
+            await drain(app, seconds=drain_seconds)
     finally:
         await runner.cleanup()
         logger.info("server.stopped")

@@ -24,6 +24,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8080
     allowed_origins: tuple[str, ...] = ()
     reuse_port: bool = False
+    ops_host: str = "127.0.0.1"
+    # 0: none
+    ops_port: Port = 9080
+    drain_seconds: Seconds = 25.0
 
 
 class OpenAI(msgspec.Struct, frozen=True, kw_only=True):

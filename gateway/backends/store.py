@@ -40,6 +40,10 @@ BUDGETS: dict[str, type[Permanent]] = {
 class PostgresStore(PostgresReports):
     """The `Store` of the chat, and the reports its sessions are about."""
 
+    async def ping(self) -> None:
+        """Return if Postgres answers."""
+        await self._database.fetch("SELECT 1")
+
     async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:
         """Add a session about the newest version of a report; raises `ReportNotFound`."""
         version, report = None, None

@@ -106,7 +106,8 @@ class Answering:
             session.spent_nano = grant.session_spent_nano + outcome.cost_nano
             session.warn_if_low(grant.day_spent_nano + outcome.cost_nano, rules=self._rules)
         session.unsaved = await self._persister.save(turn.id, outcome)
-        if history is not None and session.unsaved.done():
+        saved = session.unsaved.done() and session.unsaved.result()
+        if history is not None and saved:
             exchange = _exchange(turn, question=question, outcome=outcome)
             # What was to be replaced stays where nothing has replaced it.
             past = history.without(ask.regenerate_of) if exchange else history

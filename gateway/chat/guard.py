@@ -45,7 +45,12 @@ class Deadlines:
 
     def content(self) -> float:
         """Note that content came, and return when; the timer looks at it only when it fires."""
+        first = self._content is None
         self._content = self._clock.time()
+        if first and self._timer is not None:
+            # A stall may be due before what the timer waits for.
+            self._timer.cancel()
+            self._check()
         return self._content
 
     def to_first_content(self) -> float:

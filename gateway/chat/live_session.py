@@ -40,9 +40,10 @@ class LiveSession:
         self.viewers: set[Viewer] = set()
         self._warned: set[BudgetName] = set()
         self.active: Reading | None = None
+        self.announced: Turn | None = None
         self.grace: Timer | None = None
         # The save of the last turn, while it is not durable yet.
-        self.unsaved: asyncio.Task[None] | None = None
+        self.unsaved: asyncio.Task[bool] | None = None
 
     def stop_grace(self) -> None:
         """Note that somebody watches again, or that nothing runs any more."""
@@ -52,6 +53,7 @@ class LiveSession:
 
     def announce(self, turn: Turn) -> None:
         """Show a turn to everybody who watches."""
+        self.announced = turn
         for viewer in self.viewers:
             viewer.watch(turn)
 

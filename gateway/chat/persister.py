@@ -4,7 +4,7 @@ import asyncio
 import logging
 from uuid import UUID
 
-from gateway.chat.errors import Internal, StorageUnavailable
+from gateway.chat.errors import StorageUnavailable
 from gateway.chat.ports import Store
 from gateway.chat.records import Outcome
 from gateway.chat.tasks import Tasks
@@ -29,7 +29,7 @@ class Persister:
         """How many answers are not durable yet."""
         return len(self._saving)
 
-    async def save(self, turn_id: UUID, outcome: Outcome) -> asyncio.Task[None]:
+    async def save(self, turn_id: UUID, outcome: Outcome) -> asyncio.Task[bool]:
         """Start saving and return once it is saved; after `PATIENCE_SECONDS`, with the task that goes on."""
         task = self._saving.start(self._save(turn_id, outcome), name="save")
         # Not `await task`: cancelling whoever waits must not cancel the save.
@@ -40,16 +40,16 @@ class Persister:
         """Give what is not saved yet `seconds` more."""
         await self._saving.drain(seconds=seconds)
 
-    async def _save(self, turn_id: UUID, outcome: Outcome) -> None:
+    async def _save(self, turn_id: UUID, outcome: Outcome) -> bool:
         while True:
             try:
                 await self._store.finish_turn(turn_id, outcome)
             except StorageUnavailable:
                 logger.warning("turn.save_delayed")
                 await asyncio.sleep(RETRY_SECONDS)
-            except Internal:
-                # The store refuses it and will again; it has said why in the log.
-                logger.error("turn.save_refused")
-                return
+            except Exception:
+                # Not a store that is gone but one that refuses: trying again would not help.
+                logger.exception("turn.save_refused")
+                return False
             else:
-                return
+                return True

@@ -53,7 +53,9 @@ def plan(draft: Draft, *, allowance: int, limit: type[Permanent], rules: Rules) 
         return _plan(draft, history_tokens=room, output=output, price=price, rules=rules)
     fixed += _tokens(draft.brief)
     output = min(
-        output, _affordable(allowance - fixed * price.input_nano, price.output_nano, rules)
+        output,
+        rules.context_tokens - fixed,
+        _affordable(allowance - fixed * price.input_nano, price.output_nano, rules),
     )
     if output < rules.min_output_tokens:
         raise limit
@@ -94,4 +96,6 @@ def _tokens(*messages: Message) -> int:
 
 def _affordable(allowance: int, price_nano: int, rules: Rules) -> int:
     # A model of one's own may be free.
-    return allowance // price_nano if price_nano else rules.context_tokens
+    if price_nano == 0:
+        return rules.context_tokens if allowance >= 0 else -1
+    return allowance // price_nano

@@ -66,6 +66,10 @@ class Upstream(Protocol):
 class Store(Protocol):
     """Where sessions and turns are durable. Every method raises `StorageUnavailable` when it is not."""
 
+    async def ping(self) -> None:
+        """Return if it can be reached."""
+        ...
+
     async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:
         """Add a session; raises `ReportNotFound`."""
         ...

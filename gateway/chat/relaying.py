@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import assert_never
 from uuid import UUID, uuid4
 
 from gateway.chat.answer import Answer
@@ -25,6 +26,8 @@ BATCH_SECONDS = 0.075
 # How often a process that shows a remote turn says so, and how long the owner believes it.
 WANTED_SECONDS = 3.0
 BELIEVED_SECONDS = 8.0
+# Some batches: what ended just now is still to be told.
+CLOSE_SECONDS = 1.0
 # Without a word from the owner for this long, the store is asked.
 QUIET_SECONDS = 1.0
 
@@ -54,7 +57,8 @@ class Relaying:
         self._origin = uuid4()
         self._mirrors: dict[UUID, Turn] = {}
         self._served: dict[UUID, _Elsewhere] = {}
-        self._tasks = Tasks()
+        self._mirroring = Tasks()
+        self._serving = Tasks()
 
     async def listen(self) -> None:
         """Act on what other processes tell, until cancelled."""
@@ -70,11 +74,13 @@ class Relaying:
                     for _, reading in self._sessions.running():
                         if reading.turn.id == turn_id:
                             reading.deadlines.stop(Stop.CANCELLED)
+                case _:
+                    assert_never(signal)
 
     def announce(self, session: LiveSession, accept: Accept) -> None:
         """Tell other processes, whose viewers of the session may want to see it, that a turn runs here."""
         signal = Started(origin=self._origin, session_id=session.id, accept=accept)
-        self._tasks.start(self._relay.tell(signal), name="announce")
+        self._serving.start(self._relay.tell(signal), name="announce")
 
     async def cancel(self, turn_id: UUID) -> None:
         """Have a turn stopped that another process runs; raises `StorageUnavailable`."""
@@ -94,8 +100,9 @@ class Relaying:
         return turn if turn.end is not None else self._mirror(session, turn)
 
     async def close(self) -> None:
-        """Stop serving and showing."""
-        await self._tasks.drain(seconds=0)
+        """Stop showing, and serving once other processes have been told how turns ended."""
+        await self._mirroring.drain(seconds=0)
+        await self._serving.drain(seconds=CLOSE_SECONDS)
 
     def _show(self, session_id: UUID, accept: Accept) -> None:
         session = self._sessions.find(session_id)
@@ -110,7 +117,7 @@ class Relaying:
         if known is not None:
             return known
         self._mirrors[turn.id] = turn
-        self._tasks.start(self._keep_mirror(session, turn), name="mirror")
+        self._mirroring.start(self._keep_mirror(session, turn), name="mirror")
         return turn
 
     async def _keep_mirror(self, session: LiveSession, turn: Turn) -> None:
@@ -164,7 +171,7 @@ class Relaying:
             if elsewhere is None:
                 elsewhere = self._served[turn_id] = _Elsewhere()
                 elsewhere.position = after
-                self._tasks.start(self._relay_out(session, reading, elsewhere), name="relay")
+                self._serving.start(self._relay_out(session, reading, elsewhere), name="relay")
             elsewhere.position = min(elsewhere.position, after)
             elsewhere.believed_until = asyncio.get_running_loop().time() + BELIEVED_SECONDS
 
@@ -208,4 +215,6 @@ def _take(turn: Turn, part: Part) -> bool:
             if to > position:
                 return False
             turn.close(end)
+        case _:
+            assert_never(part)
     return True

@@ -13,6 +13,7 @@ from gateway.chat.errors import (
     EmptyMessage,
     GatewayError,
     Internal,
+    Interrupted,
     MessageTooLong,
     StorageUnavailable,
 )
@@ -30,6 +31,9 @@ from gateway.chat.trace import CURRENT, Trace
 from gateway.chat.turn import Turn, refusal
 
 logger = logging.getLogger(__name__)
+
+# How long the end of the process waits for answers that are not stored yet.
+SAVE_SECONDS = 5.0
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -70,15 +74,28 @@ class ChatService:
             rules=rules,
         )
         self._turns = Tasks()
+        # Set by a process about to leave: another one takes the next questions.
+        self.draining = False
+
+    @property
+    def pending(self) -> int:
+        """How many answers are not durable yet."""
+        return self._answering.pending
+
+    @property
+    def running(self) -> int:
+        """How many turns run in this process."""
+        return len(self._turns)
 
     def handle_message(
         self, session: LiveSession, ask: Ask, *, traceparent: str | None = None
     ) -> Taken:
         """Take a question and return its turn at once; whoever follows the turn is told the rest.
 
-        Raises `EmptyMessage`, `MessageTooLong`, and `Busy` while another question is being answered.
+        Raises `EmptyMessage`, `MessageTooLong`, `Busy` while another question is being answered, and
+        `Interrupted` while draining.
         """
-        if not ask.text.strip():
+        if not any(c.isprintable() and not c.isspace() for c in ask.text):
             raise EmptyMessage
         if len(ask.text) > self._rules.message_chars:
             raise MessageTooLong(limit=self._rules.message_chars)
@@ -86,6 +103,8 @@ class ChatService:
             if session.active.turn.client_id == ask.id:
                 return Taken(session.active.turn, duplicate=True)
             raise Busy
+        if self.draining:
+            raise Interrupted
         turn = Turn(uuid4(), client_id=ask.id, answer=Answer())
         deadlines = Deadlines(
             self._clock,
@@ -124,6 +143,11 @@ class ChatService:
     async def find_turn(self, session: LiveSession, turn_id: UUID) -> Turn:
         """Return a turn of the session, wherever it runs; raises `UnknownTurn`, `StorageUnavailable`."""
         return await self._relaying.find(session, turn_id)
+
+    async def drain(self, *, seconds: float) -> None:
+        """Give running answers `seconds` to finish, then stop them; their partial texts are saved."""
+        await self._turns.wait(seconds=seconds)
+        await self.close(seconds=SAVE_SECONDS)
 
     async def close(self, *, seconds: float) -> None:
         """Stop what runs, keeping partial answers, and give the saving of them `seconds`."""

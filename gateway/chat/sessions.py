@@ -58,6 +58,10 @@ class Sessions:
         # No await from here on: the viewer must miss no turn between its `ready` and its joining.
         session = self._attend(record, locale=hello.locale, viewer=viewer)
         views = [self.view(session, turn) for turn in turns]
+        begun = session.announced
+        if begun is not None and begun.end is None and begun.id not in {t.id for t in turns}:
+            # It began after the store was asked.
+            viewer.watch(begun)
         return session, self._ready(session, token=token, turns=_that_fit(views))
 
     async def attend(self, token: str, *, locale: str | None, viewer: Viewer) -> LiveSession:

@@ -23,10 +23,14 @@ class Tasks:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def drain(self, *, seconds: float) -> None:
-        """Wait at most `seconds` for what is running, then cancel the rest and wait for that."""
+    async def wait(self, *, seconds: float) -> None:
+        """Wait at most `seconds` for what is running."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
+
+    async def drain(self, *, seconds: float) -> None:
+        """Wait at most `seconds` for what is running, then cancel the rest and wait for that."""
+        await self.wait(seconds=seconds)
         rest = list(self._running)
         for task in rest:
             task.cancel()

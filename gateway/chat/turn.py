@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import assert_never
 from uuid import UUID
 
 import msgspec
@@ -82,8 +83,10 @@ class Turn:
                         yield Snapshot(turn_id=turn.id, to=stop, text=text)
                     case Progress(state, retry_in_ms):
                         yield Status(turn_id=turn.id, state=state, retry_in_ms=retry_in_ms)
-        if turn.end is not None:
-            yield turn.end
+                    case _:
+                        assert_never(item)
+        assert turn.end is not None, "an answer ends as its turn is closed"
+        yield turn.end
 
 
 def refusal(

@@ -112,7 +112,7 @@ class Connection:
         self._locale = Locale.KO
         self._session: LiveSession | None = None
         self._bad = 0
-        self._queue: deque[_Watch | Notice] = deque()
+        self._queue: deque[_Watch | Notice | Close] = deque()
         self._following: Turn | None = None
         self._position = 0
         self._follower: asyncio.Task[None] | None = None
@@ -144,6 +144,10 @@ class Connection:
     def notify(self, notice: Notice) -> None:
         """Show `notice` after what is being shown."""
         self._enqueue(notice)
+
+    def dismiss(self) -> None:
+        """Close the connection with 1012 once everything is shown."""
+        self._enqueue(Close.RESTARTING)
 
     async def send(self, frame: ServerFrame) -> None:
         """Send a frame; a reader too slow for it, or gone, loses its connection."""
@@ -226,7 +230,7 @@ class Connection:
             return
         await self.send(ready)
 
-    def _enqueue(self, watch: _Watch | Notice) -> None:
+    def _enqueue(self, watch: _Watch | Notice | Close) -> None:
         previous = self._follower
         if previous is not None and isinstance(watch, _Watch) and watch.turn is self._following:
             # Asked for again: begin anew where the client says it is, or where it was.
@@ -247,6 +251,9 @@ class Connection:
             watch = self._queue.popleft()
             if isinstance(watch, Notice):
                 await self.send(watch)
+                continue
+            if isinstance(watch, Close):
+                await self.close(watch)
                 continue
             self._following = watch.turn
             try:

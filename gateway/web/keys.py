@@ -2,8 +2,10 @@
 
 from aiohttp import web
 
+from gateway.chat.ports import Store
 from gateway.chat.service import ChatService
 from gateway.chat.sessions import Sessions
 
 SERVICE = web.AppKey("service", ChatService)
+STORE = web.AppKey("store", Store)
 SESSIONS = web.AppKey("sessions", Sessions)
