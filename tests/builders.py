@@ -1,7 +1,5 @@
-"""The usual values of the tests, and a gateway without its doors, built over the fakes."""
+"""The usual values of the tests."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,10 +7,9 @@ from uuid import UUID, uuid4
 import msgspec
 
 from gateway.chat.answer import Answer
-from gateway.chat.frames import Accept, Ask, Budget, End, Hello, TurnFrame
+from gateway.chat.frames import Ask, Budget
 from gateway.chat.guard import Deadlines
 from gateway.chat.planning import Plan
-from gateway.chat.ports import Tokenizer
 from gateway.chat.pricing import Price
 from gateway.chat.reading import Reading
 from gateway.chat.records import (
@@ -23,6 +20,7 @@ from gateway.chat.records import (
     Message,
     NewTurn,
     Outcome,
+    Partial,
     Prompt,
     ReportSnapshot,
     Role,
@@ -32,17 +30,10 @@ from gateway.chat.records import (
 )
 from gateway.chat.records import ContextSource as Source
 from gateway.chat.rules import Rules
-from gateway.chat.service import ChatService
-from gateway.chat.sessions import LiveSession, Sessions
 from gateway.chat.trace import Trace
 from gateway.chat.turn import Turn
 from tests.fakes import (
-    CountingTokenizer,
-    FakeCache,
     FakeClock,
-    FakeStore,
-    FakeViewer,
-    ScriptedUpstream,
     Step,
 )
 
@@ -167,13 +158,15 @@ def an_outcome(**changes: Any) -> Outcome:
 
 def a_stored_turn(**changes: Any) -> StoredTurn:
     """Return a turn that was answered."""
+    turn_id = uuid4()
     usual = StoredTurn(
-        id=uuid4(),
+        id=turn_id,
         client_id=uuid4(),
         number=1,
         question="Why?",
         state=TurnState.ANSWERED,
         asked_at=datetime(2026, 1, 2, tzinfo=UTC),
+        partial=Partial(turn_id=turn_id, text="Revenue rose.", pieces=2),
         outcome=an_outcome(),
     )
     return msgspec.structs.replace(usual, **changes)
@@ -205,83 +198,3 @@ def a_reading(clock: FakeClock) -> Reading:
         started=clock.time(),
         model="sim-test",
     )
-
-
-class Stage:
-    """Sessions and a service over fakes: a gateway without its doors."""
-
-    def __init__(
-        self, *scripts: Sequence[Step], rules: Rules, tokenizer: Tokenizer | None = None
-    ) -> None:
-        self.rules = rules
-        self.store = FakeStore(a_report())
-        self.cache = FakeCache()
-        self.upstream = ScriptedUpstream(*(scripts or [FINE]))
-        self.clock = FakeClock()
-        tokenizer = tokenizer or CountingTokenizer()
-        self.sessions = Sessions(self.store, tokenizer=tokenizer, clock=self.clock, rules=rules)
-        self.service = ChatService(
-            self.sessions,
-            store=self.store,
-            cache=self.cache,
-            upstream=self.upstream,
-            tokenizer=tokenizer,
-            clock=self.clock,
-            rules=rules,
-        )
-
-    async def enter(self, viewer: FakeViewer | None = None, **hello: Any) -> LiveSession:
-        """Return a new session about the report, with a viewer, in English."""
-        said = msgspec.structs.replace(Hello(report_id="r1", locale="en"), **hello)
-        session, _ = await self.sessions.enter(said, viewer=viewer or FakeViewer())
-        return session
-
-    async def ask(
-        self, session: LiveSession, ask: Ask | None = None, **more: Any
-    ) -> list[TurnFrame]:
-        """Ask, and return the frames a viewer sees until the end."""
-        taken = self.service.handle_message(session, ask or an_ask(), **more)
-        return await frames(taken.turn)
-
-    async def end(self, session: LiveSession, ask: Ask | None = None, **more: Any) -> End:
-        """Ask, and return the frame that ends the turn."""
-        return end_of(await self.ask(session, ask, **more))
-
-
-@asynccontextmanager
-async def stage(
-    *scripts: Sequence[Step], tokenizer: Tokenizer | None = None, **changes: Any
-) -> AsyncGenerator[Stage, None]:
-    """Set a stage with an upstream that plays `scripts`, under rules with `changes`."""
-    stage = Stage(*scripts, rules=rules(**changes), tokenizer=tokenizer)
-    try:
-        yield stage
-    finally:
-        await stage.service.close(seconds=0)
-
-
-async def frames(turn: Turn, after: int = 0) -> list[TurnFrame]:
-    """Return what a viewer of `turn` sees, from `accepted` to the end."""
-    seen = await follow(turn, after)
-    accept = await turn.accepted()
-    return seen if accept is None else [accept, *seen]
-
-
-async def follow(turn: Turn, after: int = 0) -> list[TurnFrame]:
-    """Return what comes after `accepted`, from position `after` to the end."""
-    async with aclosing(turn.follow(after)) as following:
-        return [frame async for frame in following]
-
-
-def end_of(frames: list[TurnFrame]) -> End:
-    """Return the last frame, which ends the turn."""
-    end = frames[-1]
-    assert isinstance(end, End), "the last frame ends the turn"
-    return end
-
-
-def accept_of(frames: list[TurnFrame]) -> Accept:
-    """Return the first frame, which says what was taken."""
-    accept = frames[0]
-    assert isinstance(accept, Accept), "the first frame says what was taken"
-    return accept

@@ -2,7 +2,6 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +75,6 @@ def pytest_terminal_summary(
 
 
 @pytest.fixture
-def run_log(request: pytest.FixtureRequest) -> Iterator[Path]:
+def run_log(request: pytest.FixtureRequest) -> Path:
     """The log of the whole run so far."""
     return request.config.stash[LOG]

@@ -80,6 +80,8 @@ class FakeStore:
         self.held: dict[str, asyncio.Event] = {}
         # The turns whose process has been silent for too long.
         self.dead: set[UUID] = set()
+        # The turns somebody asked to stop, wherever they run.
+        self.cancels: set[UUID] = set()
         self.lease: float | None = None
         self._reports = {r.id: r for r in reports}
         self._sessions: dict[bytes, Session] = {}
@@ -109,6 +111,10 @@ class FakeStore:
         """Let what `method` did or read reach its caller only once the returned event is set."""
         self.held[method] = asyncio.Event()
         return self.held[method]
+
+    @_remote
+    async def ping(self) -> None:
+        """Return if it can be reached."""
 
     @_remote
     async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:
@@ -170,6 +176,14 @@ class FakeStore:
         return tuple(_stored(row) for row in rows[max(0, len(rows) - limit) :])
 
     @_remote
+    async def turns_after(
+        self, session_id: UUID, *, number: int, limit: int
+    ) -> tuple[StoredTurn, ...]:
+        """Return the first turns numbered above `number`."""
+        rows = [row for row in self._of(session_id) if row.number > number]
+        return tuple(_stored(row) for row in rows[:limit])
+
+    @_remote
     async def find_turn(self, session_id: UUID, turn_id: UUID) -> StoredTurn:
         """Return a turn of the session."""
         row = self.rows.get(turn_id)
@@ -214,13 +228,19 @@ class FakeStore:
         return len(ended)
 
     @_remote
-    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> None:
-        """Keep what running turns have so far."""
+    async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> tuple[UUID, ...]:
+        """Keep what running turns have so far, and return those that are to stop."""
         self.lease = lease
         for partial in partials:
             row = self.rows.get(partial.turn_id)
             if row is not None and row.outcome is None:
                 row.partial = partial
+        return tuple(p.turn_id for p in partials if p.turn_id in self.cancels)
+
+    @_remote
+    async def request_cancel(self, turn_id: UUID) -> None:
+        """Leave word that a turn should stop."""
+        self.cancels.add(turn_id)
 
     @_remote
     async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:
@@ -261,5 +281,12 @@ def _stored(row: Row) -> StoredTurn:
         state=row.outcome.state if row.outcome else TurnState.ACCEPTED,
         asked_at=row.asked_at,
         regenerate_of=row.turn.regenerate_of,
+        partial=_partial(row),
         outcome=row.outcome,
     )
+
+
+def _partial(row: Row) -> Partial:
+    if row.outcome is not None:
+        return Partial(turn_id=row.turn.id, text=row.outcome.text, pieces=row.outcome.pieces)
+    return row.partial or Partial(turn_id=row.turn.id, text="", pieces=0)

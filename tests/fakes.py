@@ -3,14 +3,18 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from enum import Enum, auto
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from gateway.chat.frames import Notice
 from gateway.chat.records import Chunk, History, Message
+from gateway.chat.signals import AnySignal, Part
 from gateway.chat.turn import Turn
 from tests.fake_store import FakeStore
 
@@ -20,10 +24,12 @@ __all__ = [
     "CountingTokenizer",
     "FakeCache",
     "FakeClock",
+    "FakeRelay",
     "FakeStore",
     "FakeViewer",
     "ScriptedUpstream",
     "Step",
+    "hurry",
     "idle",
     "pass_time",
 ]
@@ -35,6 +41,7 @@ class Silence(Enum):
     HANG = auto()
 
 
+R = TypeVar("R")
 HANG = Silence.HANG
 Step = str | Chunk | asyncio.Event | BaseException | Silence
 
@@ -52,6 +59,42 @@ class FakeCache:
     async def remember(self, session_id: UUID, history: History) -> None:
         """Keep `history`."""
         self.kept[session_id] = history
+
+
+class FakeRelay:
+    """Carries what is told to whoever listens; `lost` it carries nothing."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self.told: list[AnySignal] = []
+        self._listeners: set[asyncio.Queue[AnySignal]] = set()
+        self._parts: defaultdict[UUID, list[Part]] = defaultdict(list)
+
+    async def tell(self, signal: AnySignal) -> None:
+        """Let every listener hear `signal`."""
+        self.told.append(signal)
+        for listener in () if self.lost else self._listeners:
+            listener.put_nowait(signal)
+
+    async def signals(self) -> AsyncGenerator[AnySignal, None]:
+        """Yield what is told from now on."""
+        heard: asyncio.Queue[AnySignal] = asyncio.Queue()
+        self._listeners.add(heard)
+        try:
+            while True:
+                yield await heard.get()
+        finally:
+            self._listeners.discard(heard)
+
+    async def publish(self, turn_id: UUID, parts: Sequence[Part]) -> None:
+        """Keep parts of an answer."""
+        if not self.lost:
+            self._parts[turn_id].extend(parts)
+
+    async def read(self, turn_id: UUID, *, after: str) -> list[tuple[str, Part]]:
+        """Return the parts after a mark, which is how many there were."""
+        kept = [] if self.lost else self._parts[turn_id][int(after) :]
+        return [(str(int(after) + n), part) for n, part in enumerate(kept, start=1)]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,9 +226,26 @@ async def idle(rounds: int = 200) -> None:
         await asyncio.sleep(0)
 
 
-async def pass_time(seconds: float) -> None:
-    """Make the running loop believe that `seconds` have passed, so that its sleepers wake."""
+async def pass_time(seconds: float, *, steps: int = 1) -> None:
+    """Make the running loop believe that `seconds` have passed, so that its sleepers wake.
+
+    In `steps` of that length, for sleepers that go back to sleep.
+    """
     loop = asyncio.get_running_loop()
-    time = loop.time
-    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
+    for _ in range(steps):
+        ahead = loop.time() - type(loop).time(loop) + seconds
+        loop.time = partial(_ahead, loop, ahead)  # type: ignore[method-assign]
+        await idle(50 if steps > 1 else 200)
+
+
+async def hurry(work: Coroutine[Any, Any, R]) -> R:
+    """Return the result of `work`, letting time pass for as long as it takes."""
+    task = asyncio.create_task(work)
     await idle()
+    while not task.done():
+        await pass_time(0.1)
+    return task.result()
+
+
+def _ahead(loop: asyncio.AbstractEventLoop, seconds: float) -> float:
+    return type(loop).time(loop) + seconds

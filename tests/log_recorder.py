@@ -16,7 +16,8 @@ class Recorder:
 
     def logger(self, name: str = "gateway.some.module") -> logging.Logger:
         """Return a logger that is heard by nobody else."""
-        logger = logging.Logger(name, level=logging.DEBUG)
+        # Not getLogger: that one would be shared, and heard by whoever listens at the root.
+        logger = logging.Logger(name, level=logging.DEBUG)  # noqa: LOG001
         logger.addHandler(self._handler)
         return logger
 

@@ -44,6 +44,26 @@ def test_restored_answer_goes_on_counting() -> None:
     assert (answer.position, answer.text) == (4, "abcd")
 
 
+def test_pieces_are_known_one_by_one() -> None:
+    """What was appended after a position is known piece by piece, where it was appended here."""
+    answer = Answer(before="abc", first=3)
+    for piece in ("d", "e"):
+        answer.append(piece)
+    assert (answer.pieces(4), answer.pieces(0)) == (["e"], ["d", "e"])
+
+
+async def test_reset_answer_is_given_whole() -> None:
+    """A reader of an answer that was replaced elsewhere gets all of it, and goes on from there."""
+    answer = answer_of("a", ended=False)
+    reading = asyncio.create_task(read(answer))
+    await idle()
+    answer.reset(before="abcd", first=4)
+    await idle()
+    answer.append("e")
+    answer.end()
+    assert await reading == [Slice(0, 1, "a"), Whole(4, "abcd"), Slice(4, 5, "e")]
+
+
 def test_ended_says_whether_more_may_come() -> None:
     """An answer is ended once it was told so, not before."""
     assert (answer_of(ended=False).ended, answer_of().ended) == (False, True)

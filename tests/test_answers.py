@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway import dev
 from gateway.backends.tokens import Tokenizer
-from gateway.dev import answers
+from gateway.dev.openai_wire import Line
 from gateway.dev.voice.answers import compose
 from gateway.dev.voice.korean import is_korean, noun, polite
-from gateway.dev.openai_wire import Line
 from gateway.dev.voice.prompt_reading import split_sentences
 
 SAMPLES = json.loads(
-    (Path(answers.__file__).parent / "sample_reports.json").read_text(encoding="utf-8")
+    (Path(dev.__file__).parent / "sample_reports.json").read_text(encoding="utf-8")
 )
 REPORTS = {report["id"]: report for report in SAMPLES}
 SAESOL, RAIL = "saesol-2026q3", "rail-punctuality-2026q3"

@@ -16,8 +16,9 @@ from gateway.chat.checkpoints import (
     sweep_expired,
 )
 from gateway.chat.records import Partial
-from tests.builders import Stage, a_new_turn, an_ask, stage
+from tests.builders import a_new_turn, an_ask
 from tests.fakes import HANG, FakeStore, idle, pass_time
+from tests.stage import Stage, stage
 
 
 @asynccontextmanager
@@ -117,11 +118,25 @@ async def test_sweeping_goes_on(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_sweeping_survives_the_store() -> None:
-    """A store that was away is swept when it is back."""
+    """A store that was away is swept when it is back, and the living have had time to say so."""
     store = FakeStore()
     turn_id = await a_dead_turn(store)
     store.fail(calls=1)
     async with running(sweep_expired(store=store)):
+        await pass_time(LEASE_SECONDS)
         assert store.rows[turn_id].outcome is None
         await pass_time(SWEEP_SECONDS)
         assert store.rows[turn_id].outcome is not None
+
+
+async def test_turn_that_is_to_stop_is_stopped() -> None:
+    """A turn that somebody asked to cancel in another process is cancelled at its checkpoint."""
+    async with stage(["Revenue", HANG], checkpoint_seconds=1) as s:
+        stopping, going_on = await s.enter(), await s.enter()
+        turn = s.service.handle_message(stopping, an_ask()).turn
+        s.service.handle_message(going_on, an_ask())
+        await idle()
+        async with checkpointing(s):
+            await s.store.request_cancel(turn.id)
+            await pass_time(1)
+            assert (stopping.active, going_on.active is not None) == (None, True)

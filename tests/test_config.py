@@ -224,16 +224,12 @@ def test_byte_order_mark(ini: Write) -> None:
     assert load(ini("\ufeff[server]\nport = 81\n"), environ={}).server.port == 81
 
 
-def test_origin_customary() -> None:
-    """A bad value from a customary name is told by that name."""
-    assert trouble(environ={"PORT": "x"}) == "PORT: [server] port: Expected `int`, got `str`"
+def test_origins() -> None:
+    """A bad value is told by the customary name or the option it came from."""
+    line = "[server] port: Expected `int`, got `str`"
 
-
-def test_origin_command_line() -> None:
-    """A bad value from the command line is told by its option."""
-    assert trouble(overrides={("server", "port"): "x"}) == (
-        "--port: [server] port: Expected `int`, got `str`"
-    )
+    assert trouble(environ={"PORT": "x"}) == f"PORT: {line}"
+    assert trouble(overrides={("server", "port"): "x"}) == f"--port: {line}"
 
 
 def test_values(ini: Write) -> None:

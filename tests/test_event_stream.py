@@ -112,6 +112,15 @@ def test_event_of_maximum_size() -> None:
     assert split(b"data: " + data + b"\n\n") == [data]
 
 
+def test_large_events_together() -> None:
+    """Large events in one piece are no larger for being together."""
+    data = b"x" * (MAX_EVENT_BYTES - len(b"data: "))
+    event = b"data: " + data + b"\n\n"
+
+    assert split(event * 3) == [data] * 3
+    assert split(event * 3, len(event) + 100) == [data] * 3
+
+
 def test_line_without_end() -> None:
     """A line that never ends is given up at MAX_EVENT_BYTES."""
     splitter = EventSplitter()

@@ -53,6 +53,18 @@ async def test_content_stops() -> None:
         await task
 
 
+async def test_content_stops_after_the_first() -> None:
+    """A turn is `Stalled` on time also where its first content had more time than the next."""
+    clock = FakeClock()
+    scope = deadlines(clock, first_chunk=20, stall=15)
+    task = await entered(scope)
+    scope.content()
+    clock.advance(15)
+    await idle()
+    assert task.done()
+    assert isinstance(task.exception(), Stalled)
+
+
 async def test_content_does_not_extend_the_turn() -> None:
     """A turn whose content never stops leaves with `TurnTimeout` all the same."""
     clock = FakeClock()

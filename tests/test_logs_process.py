@@ -1,4 +1,4 @@
-"""Once configured, everything a process says on standard error is a line of JSON without what people wrote."""
+"""Once configured, all a process says on standard error is JSON without what people wrote."""
 
 import json
 import subprocess

@@ -12,7 +12,7 @@ from tests.fakes import FakeCache, FakeStore
 
 
 class Recalling:
-    """A memory over a cache and a store that holds one answered turn, `What?`, for any session."""
+    """A memory over a cache and a store, for one session."""
 
     def __init__(self, *, messages: int = 20) -> None:
         self.session_id = uuid4()
@@ -31,11 +31,9 @@ class Recalling:
         """Put `exchanges` up to `last_turn` into the cache."""
         self.cache.kept[self.session_id] = History(last_turn=last_turn, exchanges=exchanges)
 
-    async def recall(
-        self, number: int, *, regenerate_of: UUID | None = None
-    ) -> tuple[History, ContextSource]:
+    async def recall(self, number: int) -> tuple[History, ContextSource]:
         """Return what came before turn `number`."""
-        return await self.memory.recall(self.session_id, number=number, regenerate_of=regenerate_of)
+        return await self.memory.recall(self.session_id, number=number)
 
 
 async def test_first_question_asks_nobody() -> None:
@@ -81,17 +79,6 @@ async def test_store_down_is_told() -> None:
     recalling.store.fail()
     with pytest.raises(StorageUnavailable):
         await recalling.recall(2)
-
-
-@pytest.mark.parametrize("cached", [True, False])
-async def test_replaced_turn_is_left_out(cached: bool) -> None:
-    """A turn that is answered anew is not quoted, wherever it was found."""
-    recalling = Recalling()
-    turn_id = await recalling.store_turn()
-    if cached:
-        recalling.keep(an_exchange(turn_id=turn_id), last_turn=1)
-    history, _ = await recalling.recall(2, regenerate_of=turn_id)
-    assert history == History(last_turn=1)
 
 
 async def test_remembered_is_recalled() -> None:

@@ -222,9 +222,12 @@ async def test_request() -> None:
 async def test_assistant_message() -> None:
     """Earlier answers are sent as the assistant's."""
     history = (Message(Role.ASSISTANT, "Because.", 2),)
-    async with playing((answer(DONE),)) as upstream, connected(upstream.base_url) as client:
-        async with aclosing(ask(client, messages=history)) as stream:
-            assert [chunk async for chunk in stream] == []
+    async with (
+        playing((answer(DONE),)) as upstream,
+        connected(upstream.base_url) as client,
+        aclosing(ask(client, messages=history)) as stream,
+    ):
+        assert [chunk async for chunk in stream] == []
 
     sent = msgspec.json.decode(upstream.requests[0].body)["messages"]
     assert sent == [{"role": "assistant", "content": "Because."}]

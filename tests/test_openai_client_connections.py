@@ -10,10 +10,16 @@ from tests.raw_upstream import DONE, END, HEAD, Do, Script, answer, chunks, cont
 from tests.test_openai_client import AT_ONCE, ask, connected, read, text_of
 
 
-@pytest.mark.parametrize("pause", [(), (Do.WAIT,)], ids=["at once", "a moment later"])
-async def test_connection_is_kept(pause: tuple[Do, ...]) -> None:
+@pytest.mark.parametrize(
+    "script",
+    [
+        (HEAD + chunks(content("a"), DONE) + END,),
+        (HEAD + chunks(content("a"), DONE), Do.WAIT, END),
+    ],
+    ids=["at once", "a moment later"],
+)
+async def test_connection_is_kept(script: Script) -> None:
     """Requests one after the other share a connection, though a body ends only after its [DONE]."""
-    script = (HEAD + chunks(content("a"), DONE), *pause, END)
     async with playing(script) as upstream, connected(upstream.base_url) as client:
         for _ in range(3):
             assert text_of(await read(client)) == "a"

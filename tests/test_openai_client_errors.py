@@ -289,9 +289,9 @@ async def test_errors_hide_their_cause() -> None:
 async def test_client_survives() -> None:
     """After a break the same client answers the next question."""
     good = (answer(content("a"), finish(), DONE),)
-    async with playing((CONTENT, Do.RESET), good) as upstream:
-        async with connected(upstream.base_url) as client:
-            with pytest.raises(UpstreamTruncated):
-                await read(client)
+    bad = (CONTENT, Do.RESET)
+    async with playing(bad, good) as upstream, connected(upstream.base_url) as client:
+        with pytest.raises(UpstreamTruncated):
+            await read(client)
 
-            assert text_of(await read(client)) == "a"
+        assert text_of(await read(client)) == "a"

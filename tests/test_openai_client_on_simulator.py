@@ -1,7 +1,7 @@
 """The client against the simulator: the ordinary path, and each of its faults."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 from aiohttp import web
@@ -54,6 +54,13 @@ async def client(
 def last_seen(app: web.Application) -> SeenRequest:
     """Return the latest request."""
     return app[SEEN].requests[-1]
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """Wait for the simulator, which tells nobody, to come to something."""
+    async with asyncio.timeout(AT_ONCE):
+        while not met():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_answer(client: OpenAIClient, tokenizer: Tokenizer) -> None:
@@ -132,17 +139,13 @@ async def test_faults_that_end(
 async def test_silence_is_left(client: OpenAIClient, app: web.Application, fault: Fault) -> None:
     """A reader cancelled in a silence, of whatever kind, is seen to leave."""
     task = asyncio.create_task(read(client, model=fault))
-    async with asyncio.timeout(AT_ONCE):
-        while not app[SEEN].requests:
-            await asyncio.sleep(0)
+    await until(lambda: bool(app[SEEN].requests))
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    async with asyncio.timeout(AT_ONCE):
-        while not last_seen(app).closed_early:
-            await asyncio.sleep(0.01)
+    await until(lambda: last_seen(app).closed_early)
 
 
 async def test_many_at_once(client: OpenAIClient, app: web.Application) -> None:

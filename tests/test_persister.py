@@ -3,6 +3,9 @@
 import asyncio
 from uuid import UUID
 
+import pytest
+
+from gateway.chat.errors import Internal
 from gateway.chat.persister import PATIENCE_SECONDS, RETRY_SECONDS, Persister
 from gateway.chat.records import Outcome
 from tests.builders import a_new_turn, an_outcome
@@ -77,6 +80,17 @@ async def test_cancelling_who_waits_does_not_cancel_the_save() -> None:
     answered.set()
     await persister.close(seconds=1)
     assert (saved(store, turn_id), persister.pending) == (outcome, 0)
+
+
+async def test_store_that_refuses_is_not_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    """A save that the store refuses for good is given up, and that is said."""
+    store = FakeStore()
+    turn_id = await a_running_turn(store)
+    store.fail(error=Internal())
+    persister = Persister(store)
+    task = await persister.save(turn_id, an_outcome())
+    assert task.done()
+    assert (store.calls.count("finish_turn"), caplog.messages) == (1, ["turn.save_refused"])
 
 
 async def test_close_waits_for_the_store() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.chat.context import TOKENS_PER_MESSAGE, TOKENS_TO_ANSWER
@@ -170,32 +170,57 @@ def situations(draw: st.DrawFn) -> tuple[int, int, Rules]:
     )
 
 
-@settings(deadline=None, database=None, max_examples=300)
-@given(situations())
-def test_whatever_is_planned_keeps_every_limit(situation: tuple[int, int, Rules]) -> None:
-    """No plan costs more than its allowance, or is longer than the rules and the model allow."""
+def test_free_input_does_not_make_output_free() -> None:
+    """A model whose input costs nothing still has its answers paid for."""
+    half_free = Price(input_nano=0, cached_input_nano=0, output_nano=600)
+    assert planned(100 * 600, price=half_free).max_output_tokens == 100
+    assert planned(50 * 600, price=half_free).max_output_tokens == 50
+    with pytest.raises(CostCapReached):
+        planned(0, price=half_free)
+
+
+def made(situation: tuple[int, int, Rules]) -> Plan | None:
+    """Return the plan for `situation`, None where none was possible."""
     allowance, exchanges, held = situation
-    try:
-        made = plan(
-            draft(exchanges=exchanges), allowance=allowance, limit=CostCapReached, rules=held
-        )
-    except (CostCapReached, ContextTooLong):
-        return
-    assert made.worst_nano <= allowance
-    assert held.min_output_tokens <= made.max_output_tokens <= held.max_output_tokens
-    assert made.prompt.input_tokens + made.max_output_tokens <= held.context_tokens
-
-
-@settings(deadline=None, database=None, max_examples=300)
-@given(situations())
-def test_least_is_enough(situation: tuple[int, int, Rules]) -> None:
-    """A budget that has the least left is never refused for money."""
-    _, exchanges, held = situation
     asked = draft(exchanges=exchanges)
     try:
-        made = plan(
-            asked, allowance=least_nano(asked, rules=held), limit=CostCapReached, rules=held
-        )
-    except ContextTooLong:
-        return
+        return plan(asked, allowance=allowance, limit=CostCapReached, rules=held)
+    except (CostCapReached, ContextTooLong):
+        return None
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=300)
+@given(situations())
+def test_no_plan_costs_more_than_its_allowance(situation: tuple[int, int, Rules]) -> None:
+    """Whatever the prices and limits, a request is affordable at its worst."""
+    plan = made(situation)
+    assert plan is None or plan.worst_nano <= situation[0]
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=300)
+@given(situations())
+def test_no_plan_is_longer_than_the_model_takes(situation: tuple[int, int, Rules]) -> None:
+    """Whatever the prices and limits, prompt and answer fit the model."""
+    plan, held = made(situation), situation[2]
+    if plan is not None:
+        assert plan.prompt.input_tokens + plan.max_output_tokens <= held.context_tokens
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=300)
+@given(situations())
+def test_no_answer_is_longer_than_the_rules_allow(situation: tuple[int, int, Rules]) -> None:
+    """Whatever the prices and limits, an answer has between the least and the most tokens."""
+    plan, held = made(situation), situation[2]
+    if plan is not None:
+        assert held.min_output_tokens <= plan.max_output_tokens <= held.max_output_tokens
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=300)
+@given(situations())
+def test_least_is_enough(situation: tuple[int, int, Rules]) -> None:
+    """A budget that has the least left is never refused, where the model has room at all."""
+    _, exchanges, held = situation
+    assume(held.context_tokens >= SHORTEST + held.min_output_tokens)
+    asked = draft(exchanges=exchanges)
+    made = plan(asked, allowance=least_nano(asked, rules=held), limit=CostCapReached, rules=held)
     assert made.max_output_tokens >= held.min_output_tokens

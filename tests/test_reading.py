@@ -114,7 +114,7 @@ async def test_content_that_stops() -> None:
     """An upstream that stops midway is `Stalled`, and its stream is closed."""
     scene = Scene(("Revenue", HANG))
     task = await scene.begin()
-    scene.clock.advance(15)
+    scene.clock.advance(20)
     with pytest.raises(Stalled):
         await task
     assert (scene.text, scene.upstream.closed) == ("Revenue", 1)

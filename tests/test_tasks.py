@@ -38,6 +38,15 @@ async def test_only_running_tasks_are_counted() -> None:
     assert counts == [1, 0]
 
 
+async def test_waiting_cancels_nothing() -> None:
+    """Waiting for what runs gives up in time, and leaves it running."""
+    tasks = Tasks()
+    task = tasks.start(wait_for(asyncio.Event()), name="work")
+    await tasks.wait(seconds=0)
+    assert not task.done()
+    await tasks.drain(seconds=0)
+
+
 async def test_drain_waits_for_what_runs() -> None:
     """Draining lets what runs end by itself."""
     tasks, event = Tasks(), asyncio.Event()

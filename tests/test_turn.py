@@ -1,9 +1,9 @@
 """A turn as its viewers see it: what was taken, what comes, and exactly one end."""
 
 import asyncio
+from uuid import uuid4
 
 import msgspec
-import pytest
 
 from gateway.chat.answer import Progress
 from gateway.chat.codes import Code, Locale, Scope
@@ -23,20 +23,13 @@ from gateway.chat.records import (
     CostSource,
     FinishReason,
     Outcome,
+    Partial,
     TurnState,
 )
 from gateway.chat.turn import Turn, end_frame, refusal, stored_turn, turn_view
-from tests.builders import (
-    TRACE_ID,
-    USAGE,
-    a_budget,
-    a_stored_turn,
-    a_turn,
-    an_outcome,
-    end_of,
-    follow,
-)
+from tests.builders import TRACE_ID, USAGE, a_budget, a_stored_turn, a_turn, an_outcome
 from tests.fakes import idle
+from tests.stage import end_of, follow
 
 FAILED = an_outcome(state=TurnState.FAILED, finish_reason=None, code=Code.STALLED)
 
@@ -147,23 +140,27 @@ async def test_stored_turn_was_taken_before() -> None:
     assert (accept.duplicate, accept.text) == (True, "Why so?")
 
 
-def test_stored_turn_that_runs_is_busy() -> None:
-    """A turn that has not ended, and does not run here, cannot be followed."""
-    running = a_stored_turn(state=TurnState.STREAMING, outcome=None)
-    with pytest.raises(Busy):
-        stored_turn(running, locale=Locale.EN, budget=a_budget())
+async def test_stored_turn_that_runs_has_no_end_yet() -> None:
+    """A turn that runs elsewhere is followed from what is stored of it, without an end."""
+    partial = Partial(turn_id=uuid4(), text="Revenue", pieces=1)
+    running = a_stored_turn(state=TurnState.STREAMING, partial=partial, outcome=None)
+    turn = stored_turn(running, locale=Locale.EN, budget=a_budget())
+    viewing = asyncio.create_task(follow(turn))
+    await idle()
+    assert (viewing.done(), turn.end) == (False, None)
+    turn.close(end(turn))
+    assert await viewing == [Snapshot(turn_id=turn.id, to=1, text="Revenue"), end(turn)]
 
 
-async def test_replay_becomes_the_other_turn() -> None:
-    """A turn the store turned out to hold is that turn for whoever waits."""
+async def test_turn_may_stand_for_another() -> None:
+    """A turn the store turned out to hold is that one for whoever waits, as a duplicate."""
     turn = a_turn()
     viewing = asyncio.create_task(follow(turn))
     await idle()
     other = stored_turn(a_stored_turn(), locale=Locale.EN, budget=a_budget())
-    turn.replay(other)
-    assert turn.id == other.id
+    turn.become(other)
     assert await viewing == await follow(other)
-    assert await turn.accepted() == await other.accepted()
+    assert await turn.accepted() == await other.accepted(duplicate=True)
 
 
 def test_done_tells_the_outcome() -> None:
@@ -236,7 +233,8 @@ def test_view_of_an_ended_turn() -> None:
 
 
 def test_view_of_a_running_turn() -> None:
-    """A turn that runs is shown without text, which comes by following it."""
-    stored = a_stored_turn(state=TurnState.STREAMING, outcome=None)
+    """A turn that runs is shown with what is stored of it, and without an end."""
+    partial = Partial(turn_id=uuid4(), text="Revenue", pieces=1)
+    stored = a_stored_turn(state=TurnState.STREAMING, partial=partial, outcome=None)
     view = turn_view(stored, locale=Locale.EN, budget=a_budget())
-    assert (view.text, view.to, view.end) == ("", 0, None)
+    assert (view.text, view.to, view.end) == ("Revenue", 1, None)

@@ -34,10 +34,11 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
     def cost(self, usage: Usage) -> int:
         """Return what `usage` costs, in nano-dollars."""
-        fresh = usage.input_tokens - usage.cached_tokens
+        # An upstream may report more cached than there was: no discount turns into a credit.
+        cached = min(usage.cached_tokens, usage.input_tokens)
         return (
-            fresh * self.input_nano
-            + usage.cached_tokens * self.cached_input_nano
+            (usage.input_tokens - cached) * self.input_nano
+            + cached * self.cached_input_nano
             + usage.output_tokens * self.output_nano
         )
 

@@ -1,22 +1,27 @@
 /** A chat without a page: a store of one conversation, and what can be done to it. */
 
 /** @import { Locale, ServerFrame } from './frames.js' */
-/** @import { Conversation } from './conversation.js' */
-/** @import { ConnectionState } from './connection.js' */
+/** @import { Conversation, Turn } from './conversation.js' */
+/** @import { ConnectionState, Transport } from './connection.js' */
 
 import { openConnection } from './connection.js';
-import { EMPTY, apply, ask, gap, running, stopping } from './conversation.js';
+import { EMPTY, apply, ask, dismiss, exchanges, gap, running, stopping } from './conversation.js';
 
 /**
  * @typedef {object} ChatSnapshot
  * @property {ConnectionState} connection
  * @property {number | null} closeCode
+ * @property {number | null} retryAt when the next try to connect begins, in the time of `Date.now`
  * @property {Conversation} conversation
  */
 
+/** @typedef {Parameters<typeof createChat>[0]} ChatOptions */
 /** @typedef {ReturnType<typeof createChat>} Chat */
 
 const UNKNOWN_SESSION = 4502;
+
+/** @type {ChatSnapshot} before anything has happened */
+export const IDLE = Object.freeze({ connection: 'connecting', closeCode: null, retryAt: null, conversation: EMPTY });
 
 /**
  * `subscribe` and `getSnapshot` have the shape React's `useSyncExternalStore` and its like expect.
@@ -26,12 +31,13 @@ const UNKNOWN_SESSION = 4502;
  * @param {string | null} [options.reportId]
  * @param {string | null} [options.session] token of an earlier visit
  * @param {(token: string | null) => void} [options.onSession] told whenever the token changes, to keep it
+ * @param {Transport} [options.transport] how frames travel
  */
-export function createChat({ url, locale, reportId = null, session = null, onSession = () => {} }) {
+export function createChat({ url, locale, reportId = null, session = null, onSession = () => {}, transport = openConnection }) {
   /** @type {Set<() => void>} */
   const listeners = new Set();
   /** @type {ChatSnapshot} */
-  let snapshot = { connection: 'connecting', closeCode: null, conversation: EMPTY };
+  let snapshot = IDLE;
   let token = session;
   /** The gap last asked about: each further delta shows the same gap again, and asking each time would flood the server. */
   let asked = '';
@@ -49,13 +55,13 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
     onSession(next);
   }
 
-  const connection = openConnection({
+  const connection = transport({
     url,
     hello: () => ({ type: 'hello', locale, ...(token ? { session: token } : reportId ? { report_id: reportId } : {}) }),
     onFrame: receive,
-    onState(state, code) {
+    onState(state, { code = null, retryAt = null }) {
       if (state === 'fatal' && code === UNKNOWN_SESSION && token) return startAnew();
-      return update({ connection: state, closeCode: code });
+      return update({ connection: state, closeCode: code, retryAt });
     },
   });
 
@@ -90,7 +96,7 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
     for (const turn of snapshot.conversation.turns) {
       if (turn.state === 'running' && turn.turnId) resume(turn.turnId, turn.to);
       // The outage took the question or only its `accepted`: the same id makes asking again free of a second call.
-      if (turn.state === 'sending') connection.send({ type: 'message', id: turn.id, text: turn.question });
+      if (turn.state === 'sending') post(turn);
     }
     stopIfWanted();
   }
@@ -108,17 +114,23 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
     connection.reopen();
   }
 
+  /** @param {Pick<Turn, 'id' | 'question' | 'regenerateOf'>} turn */
+  function post({ id, question, regenerateOf }) {
+    connection.send({ type: 'message', id, text: question, ...(regenerateOf ? { regenerate_of: regenerateOf } : {}) });
+  }
+
   /**
    * @param {string} text
+   * @param {string | null} [regenerateOf]
    * @returns {boolean} whether it was taken
    */
-  function send(text) {
+  function send(text, regenerateOf = null) {
     const question = text.trim();
     const { conversation } = snapshot;
     if (!question || snapshot.connection !== 'online' || running(conversation)) return false;
-    const id = uuid();
-    update({ conversation: ask(conversation, id, question) });
-    connection.send({ type: 'message', id, text: question });
+    const asked = { id: uuid(), question, regenerateOf, askedAt: new Date().toISOString() };
+    update({ conversation: ask(conversation, asked) });
+    post(asked);
     return true;
   }
 
@@ -129,7 +141,8 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
       listeners.add(listener);
       return () => { listeners.delete(listener); };
     },
-    send,
+    /** @param {string} text */
+    send: (text) => send(text),
     stop() {
       const turn = running(snapshot.conversation);
       if (!turn || turn.stopping) return;
@@ -137,13 +150,17 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
       stopIfWanted();
     },
     /**
-     * A new id on purpose: the old one names the turn that failed, and would only bring back its failure.
-     * @param {string} id
+     * Answers a question anew, after a failure too. The id is new on purpose: the old one would only bring back the old answer.
+     * @param {string} id of any version
      */
-    retry(id) {
-      const turn = snapshot.conversation.turns.find((t) => t.id === id);
-      return turn ? send(turn.question) : false;
+    regenerate(id) {
+      const versions = exchanges(snapshot.conversation.turns).find((e) => e.versions.some((v) => v.id === id))?.versions;
+      // The server quotes what has not been replaced, so the replaced one must be the one it would quote.
+      const replaced = versions?.findLast((v) => v.text) ?? versions?.at(-1);
+      return replaced ? send(replaced.question, replaced.turnId) : false;
     },
+    /** @param {string} code of a notice */
+    dismiss: (code) => update({ conversation: dismiss(snapshot.conversation, code) }),
     /** The server words its messages in the locale of `hello`, so a new locale needs a new hello. @param {Locale} next */
     setLocale(next) {
       if (next === locale) return;

@@ -1,6 +1,6 @@
 /** Where a question is written: when Enter means send, the draft, the length limit, Send and Stop in one place. */
 
-/** @import { Texts } from './texts.js' */
+import { language } from './texts.js';
 
 const HANGUL = /^\p{Script=Hangul}+$/u;
 const COMMIT_WITHIN = 1000;
@@ -75,7 +75,8 @@ function isTouchFirst() {
  * @property {'idle' | 'sending' | 'running'} turn
  * @property {number} limit
  * @property {{ text: string } | null} returned
- * @property {Texts} texts
+ * @property {string} lastQuestion
+ * @property {import('./frames.js').Locale} locale
  */
 
 /**
@@ -108,7 +109,7 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
     box.ariaInvalid = over ? 'true' : null;
     counter.classList.toggle('over', over);
     counter.textContent = state && length > limit * COUNT_FROM
-      ? state.texts.chars(length.toLocaleString(), limit.toLocaleString())
+      ? language.texts.chars(length.toLocaleString(), limit.toLocaleString())
       : '';
     fit();
   }
@@ -151,6 +152,13 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
     if (!(event instanceof InputEvent && event.isComposing) || CSS.supports('field-sizing', 'content')) refresh();
   });
   window.addEventListener('pagehide', () => { if (!unconfirmed) saveDraft(); });
+  box.addEventListener('keydown', (event) => {
+    if (event.key !== 'ArrowUp' || event.isComposing || box.value || !state?.lastQuestion) return;
+    event.preventDefault();
+    put(state.lastQuestion);
+    box.setSelectionRange(box.value.length, box.value.length);
+    saveDraft();
+  });
   onEnter(box, submit);
   put(draft.load());
 

@@ -2,9 +2,21 @@
 
 /** @import { ClientFrame, Hello, ServerFrame } from './frames.js' */
 
-import { PROTOCOL, encode, parse } from './frames.js';
-
 /** @typedef {'connecting' | 'online' | 'reconnecting' | 'offline' | 'fatal'} ConnectionState */
+/** @typedef {{ code?: number | null, retryAt?: number | null }} ConnectionDetail `retryAt` in the time of `Date.now` */
+
+/**
+ * What a transport is: this file's over a WebSocket, or another's over HTTP.
+ * @typedef {object} TransportOptions
+ * @property {URL | string} url
+ * @property {() => Hello} hello asked for at each connection, since token and locale change
+ * @property {(frame: ServerFrame) => void} onFrame
+ * @property {(state: ConnectionState, detail: ConnectionDetail) => void} onState
+ */
+/** @typedef {(options: TransportOptions) => ReturnType<typeof openConnection>} Transport */
+
+const PROTOCOL = 'chatgw.v1';
+const KNOWN = new Set(['ready', 'accepted', 'status', 'delta', 'snapshot', 'done', 'error', 'notice', 'pong']);
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 20_000;
@@ -26,12 +38,21 @@ export function backoff(attempt, random = Math.random) {
 }
 
 /**
- * @param {object} options
- * @param {URL | string} options.url
- * @param {() => Hello} options.hello asked for at each connection, since token and locale change
- * @param {(frame: ServerFrame) => void} options.onFrame
- * @param {(state: ConnectionState, code: number | null) => void} options.onState
+ * A frame this page does not know is null, not an error: a newer server may say more than an open tab understands.
+ * @param {unknown} data
+ * @returns {ServerFrame | null}
  */
+export function parse(data) {
+  if (typeof data !== 'string') return null;
+  try {
+    const frame = JSON.parse(data);
+    return KNOWN.has(frame?.type) ? frame : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {TransportOptions} options */
 export function openConnection({ url, hello, onFrame, onState }) {
   /** @type {WebSocket | null} */
   let socket = null;
@@ -47,10 +68,10 @@ export function openConnection({ url, hello, onFrame, onState }) {
     timer = setTimeout(then, ms);
   }
 
-  /** @param {ConnectionState} next @param {number | null} [code] */
-  function become(next, code = null) {
+  /** @param {ConnectionState} next @param {ConnectionDetail} [detail] */
+  function become(next, detail = {}) {
     state = next;
-    onState(next, code);
+    onState(next, detail);
   }
 
   // The close event of a dead network can take minutes, so a socket given up is no longer listened to.
@@ -65,7 +86,7 @@ export function openConnection({ url, hello, onFrame, onState }) {
     drop();
     const mine = new WebSocket(url, PROTOCOL);
     socket = mine;
-    mine.onopen = () => { if (mine === socket) mine.send(encode(hello())); };
+    mine.onopen = () => { if (mine === socket) mine.send(JSON.stringify(hello())); };
     mine.onclose = ({ code }) => { if (mine === socket) lost(code); };
     mine.onmessage = ({ data }) => { if (mine === socket) receive(data); };
     wait(READY_WITHIN, () => lost(1006));
@@ -86,9 +107,10 @@ export function openConnection({ url, hello, onFrame, onState }) {
   /** @param {number} code */
   function lost(code) {
     drop();
-    if (!comesBack(code)) return become('fatal', code);
-    wait(backoff(attempt++), open);
-    become(globalThis.navigator?.onLine === false ? 'offline' : 'reconnecting', code);
+    if (!comesBack(code)) return become('fatal', { code });
+    const delay = backoff(attempt++);
+    wait(delay, open);
+    become(navigator.onLine ? 'reconnecting' : 'offline', { code, retryAt: Date.now() + delay });
   }
 
   function reopen() {
@@ -105,7 +127,7 @@ export function openConnection({ url, hello, onFrame, onState }) {
      */
     send(frame) {
       if (socket?.readyState !== WebSocket.OPEN) return false;
-      socket.send(encode(frame));
+      socket.send(JSON.stringify(frame));
       return true;
     },
     reopen,

@@ -12,6 +12,9 @@
  * @property {'sending' | 'running' | 'ended'} state
  * @property {'waiting' | 'slow' | 'retrying' | null} status
  * @property {boolean} stopping
+ * @property {boolean} shortened
+ * @property {string | null} regenerateOf the turn this one answers anew
+ * @property {string | null} askedAt
  * @property {Done | Failure | null} end null on an ended turn whose end nobody recorded
  */
 
@@ -21,17 +24,20 @@
  * @property {Turn[]} turns
  * @property {Failure | null} error of the session or of the last frame sent; a turn keeps its own
  * @property {{ text: string } | null} returned a question the server refused; a new object each time
- * @property {boolean} draining
- * @property {boolean} budgetLow
+ * @property {string[]} notices codes of what the server wants known, until dismissed
  */
+
+/** @typedef {{ id: string, versions: Turn[] }} Exchange one question and its answers, the first first */
 
 /** @type {Conversation} */
 export const EMPTY = Object.freeze({
-  session: null, turns: [], error: null, returned: null, draining: false, budgetLow: false,
+  session: null, turns: [], error: null, returned: null, notices: [],
 });
 
-/** @type {Pick<Turn, 'text' | 'to' | 'status' | 'stopping' | 'end'>} */
-const UNANSWERED = { text: '', to: 0, status: null, stopping: false, end: null };
+/** @type {Omit<Turn, 'id' | 'turnId' | 'question' | 'state'>} */
+const UNANSWERED = {
+  text: '', to: 0, status: null, stopping: false, shortened: false, regenerateOf: null, askedAt: null, end: null,
+};
 
 /** @param {Conversation} state */
 export function running(state) {
@@ -39,13 +45,30 @@ export function running(state) {
 }
 
 /**
+ * @param {Turn[]} turns
+ * @returns {Exchange[]}
+ */
+export function exchanges(turns) {
+  /** @type {Exchange[]} */
+  const all = [];
+  /** @type {Map<string, Exchange>} */
+  const byTurn = new Map();
+  for (const turn of turns) {
+    let exchange = turn.regenerateOf ? byTurn.get(turn.regenerateOf) : undefined;
+    if (!exchange) all.push(exchange = { id: turn.id, versions: [] });
+    exchange.versions.push(turn);
+    if (turn.turnId) byTurn.set(turn.turnId, exchange);
+  }
+  return all;
+}
+
+/**
  * @param {Conversation} state
- * @param {string} id
- * @param {string} question
+ * @param {Pick<Turn, 'id' | 'question' | 'regenerateOf' | 'askedAt'>} asked
  * @returns {Conversation}
  */
-export function ask(state, id, question) {
-  const turn = { ...UNANSWERED, id, turnId: null, question, state: /** @type {const} */ ('sending') };
+export function ask(state, asked) {
+  const turn = { ...UNANSWERED, ...asked, turnId: null, state: /** @type {const} */ ('sending') };
   return { ...state, turns: [...state.turns, turn], error: null, returned: null };
 }
 
@@ -55,6 +78,15 @@ export function ask(state, id, question) {
  */
 export function stopping(state, id) {
   return patch(state, { id }, { stopping: true });
+}
+
+/**
+ * @param {Conversation} state
+ * @param {string} code
+ * @returns {Conversation}
+ */
+export function dismiss(state, code) {
+  return { ...state, notices: state.notices.filter((notice) => notice !== code) };
 }
 
 /**
@@ -92,14 +124,15 @@ export function apply(state, frame) {
     }
     case 'snapshot':
       return patch(state, frame, { text: frame.text, to: frame.to, status: null });
-    case 'done':
-      return patch(state, frame, { state: 'ended', status: null, end: frame });
+    case 'done': {
+      const ended = patch(state, frame, { state: 'ended', status: null, end: frame });
+      if (!ended.session || !frame.budget) return ended;
+      return { ...ended, session: { ...ended.session, budget: frame.budget } };
+    }
     case 'error':
       return fail(state, frame);
     case 'notice':
-      if (frame.code === 'draining') return { ...state, draining: true };
-      if (frame.code === 'budget_low') return { ...state, budgetLow: true };
-      return state;
+      return { ...dismiss(state, frame.code), notices: [...dismiss(state, frame.code).notices, frame.code] };
     default:
       return state;
   }
@@ -121,7 +154,7 @@ function restore(state, ready) {
   if (active && !turns.some((turn) => turn.turnId === active)) {
     turns.push({ ...UNANSWERED, id: active, turnId: active, question: '', state: 'running' });
   }
-  return { ...(same ? state : EMPTY), returned: state.returned, session: ready, turns, error: null, draining: false };
+  return { ...(same ? state : EMPTY), returned: state.returned, session: ready, turns, error: null, notices: same ? dismiss(state, 'draining').notices : [] };
 }
 
 /**
@@ -137,7 +170,8 @@ function restoreTurn(stored, held, active) {
   return {
     id: stored.id, turnId: stored.turn_id, question: stored.question, text: text.text, to: text.to,
     state: !end && stored.turn_id === active ? 'running' : 'ended',
-    status: null, stopping: held?.stopping ?? false, end,
+    status: null, stopping: held?.stopping ?? false, shortened: held?.shortened ?? false,
+    regenerateOf: stored.regenerate_of ?? null, askedAt: stored.asked_at, end,
   };
 }
 
@@ -148,9 +182,9 @@ function restoreTurn(stored, held, active) {
  */
 function accept(state, frame) {
   const turn = find(state, frame);
-  if (turn) return turn.state === 'sending' ? patch(state, frame, { turnId: frame.turn_id, state: 'running' }) : state;
-  const { id, turn_id: turnId, text: question = '' } = frame;
-  return { ...state, turns: [...state.turns, { ...UNANSWERED, id, turnId, question, state: 'running' }] };
+  const { id, turn_id: turnId, text: question = '', shortened = false, regenerate_of: regenerateOf = null } = frame;
+  if (turn) return turn.state === 'sending' ? patch(state, frame, { turnId, shortened, state: 'running' }) : state;
+  return { ...state, turns: [...state.turns, { ...UNANSWERED, id, turnId, question, shortened, regenerateOf, state: 'running' }] };
 }
 
 /**
@@ -161,10 +195,10 @@ function accept(state, frame) {
 function fail(state, frame) {
   const turn = find(state, frame);
   if (turn && (frame.scope === 'turn' || frame.code === 'unknown_turn')) {
-    return patch(state, frame, { state: 'ended', status: null, end: frame });
+    return patch(state, frame, { turnId: frame.turn_id ?? turn.turnId, state: 'ended', status: null, end: frame });
   }
   if (turn?.state !== 'sending') return { ...state, error: frame };
-  return { ...state, error: frame, returned: { text: turn.question }, turns: state.turns.filter((t) => t !== turn) };
+  return { ...state, error: frame, returned: turn.regenerateOf ? null : { text: turn.question }, turns: state.turns.filter((t) => t !== turn) };
 }
 
 /**

@@ -1,11 +1,9 @@
-/** The frames of protocol chatgw.v1 as types, and the two functions that carry them over the wire. */
-
-export const PROTOCOL = 'chatgw.v1';
+/** The frames of protocol chatgw.v1 as types. Nothing here runs, so no browser loads it. */
 
 /** @typedef {'ko' | 'en'} Locale */
 
 /** @typedef {{ type: 'hello', session?: string, report_id?: string, locale: Locale }} Hello */
-/** @typedef {{ type: 'message', id: string, text: string }} Message */
+/** @typedef {{ type: 'message', id: string, text: string, regenerate_of?: string }} Message */
 /** @typedef {{ type: 'cancel', turn_id: string }} Cancel */
 /** @typedef {{ type: 'resume', turn_id: string, after: number }} Resume */
 /** @typedef {{ type: 'ping', id?: string }} Ping */
@@ -29,6 +27,7 @@ export const PROTOCOL = 'chatgw.v1';
  * @property {'accepted' | 'streaming' | 'answered' | 'cancelled' | 'failed' | 'interrupted'} state
  * @property {string} asked_at
  * @property {Done | Failure | null} end null while the turn runs
+ * @property {string} [regenerate_of]
  */
 
 /**
@@ -47,11 +46,11 @@ export const PROTOCOL = 'chatgw.v1';
  * @property {{ turn_id: string } | null} active_turn
  */
 
-/** @typedef {{ type: 'accepted', id: string, turn_id: string, duplicate: boolean, text?: string }} Accepted */
+/** @typedef {{ type: 'accepted', id: string, turn_id: string, duplicate: boolean, shortened?: boolean, text?: string, regenerate_of?: string }} Accepted */
 /** @typedef {{ type: 'status', turn_id: string, state: 'waiting' | 'slow' | 'retrying', retry_in_ms?: number }} Status */
 /** @typedef {{ type: 'delta', turn_id: string, from: number, to: number, text: string }} Delta */
 /** @typedef {{ type: 'snapshot', turn_id: string, to: number, text: string }} Snapshot */
-/** @typedef {{ type: 'notice', code: string }} Notice */
+/** @typedef {{ type: 'notice', code: string, budget?: 'session' | 'day' }} Notice */
 /** @typedef {{ type: 'pong', id?: string }} Pong */
 
 /**
@@ -67,6 +66,7 @@ export const PROTOCOL = 'chatgw.v1';
  * @property {number | null} [ttft_ms]
  * @property {number | null} [total_ms]
  * @property {boolean} [shortened]
+ * @property {Budget} [budget]
  */
 
 /**
@@ -89,24 +89,4 @@ export const PROTOCOL = 'chatgw.v1';
 
 /** @typedef {Ready | Accepted | Status | Delta | Snapshot | Done | Failure | Notice | Pong} ServerFrame */
 
-const KNOWN = new Set(['ready', 'accepted', 'status', 'delta', 'snapshot', 'done', 'error', 'notice', 'pong']);
-
-/** @param {ClientFrame} frame */
-export function encode(frame) {
-  return JSON.stringify(frame);
-}
-
-/**
- * A frame this page does not know is null, not an error: a newer server may say more than an open tab understands.
- * @param {unknown} data
- * @returns {ServerFrame | null}
- */
-export function parse(data) {
-  if (typeof data !== 'string') return null;
-  try {
-    const frame = JSON.parse(data);
-    return KNOWN.has(frame?.type) ? frame : null;
-  } catch {
-    return null;
-  }
-}
+export {};

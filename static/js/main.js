@@ -1,40 +1,39 @@
-/** Wiring: which report, which session, which locale; the chat on one side, the page on the other. */
+/** The report the page is about, the language it speaks, the session it keeps; the chat on one side, the view on the other. */
 
 /** @import { Chat } from './client.js' */
 /** @import { Locale, Report } from './frames.js' */
 
 import { createChat } from './client.js';
-import { createView } from './view.js';
+import { renderMarkdown } from './markdown.js';
+import { language, setLanguage } from './texts.js';
+import { byId, createView } from './view.js';
 
 const address = new URL(location.href);
 const socketUrl = new URL('ws', address);
 socketUrl.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 
+const picker = byId('report-picker', HTMLSelectElement);
+const headline = byId('report-headline', HTMLElement);
+const date = byId('report-date', HTMLTimeElement);
+
 /** @type {Chat | null} */
 let chat = null;
+/** @type {Report[] | null} null until they are loaded */
+let reports = null;
 /** @type {string | null} */
 let reportId = address.searchParams.get('report');
-let locale = chooseLocale();
+/** @type {Partial<Report> | null} */
+let shown = null;
 
 const view = createView({
   onSend: (text) => chat?.send(text) ?? false,
   onStop: () => chat?.stop(),
-  onRetry: (id) => chat?.retry(id),
+  onRegenerate: (id) => chat?.regenerate(id),
   onReconnect: () => chat?.reconnect(),
-  onPickReport(id) {
-    address.searchParams.set('report', id);
-    history.replaceState(null, '', address);
-    openChat(id);
-  },
+  onDismiss: (code) => chat?.dismiss(code),
   onNewConversation() {
     keep('localStorage', sessionKey(), null);
     openChat(reportId);
-  },
-  onLocale(next) {
-    locale = next;
-    keep('localStorage', 'chatgw.locale', next);
-    view.setLocale(next);
-    chat?.setLocale(next);
   },
   draft: {
     load: () => kept('sessionStorage', 'chatgw.draft') ?? '',
@@ -49,23 +48,31 @@ function openChat(id) {
   const key = sessionKey();
   const opened = createChat({
     url: socketUrl,
-    locale,
+    locale: language.locale,
     reportId,
     session: kept('localStorage', key),
     onSession: (token) => keep('localStorage', key, token),
   });
   chat = opened;
-  view.selectReport(id);
-  view.show(opened.getSnapshot());
-  opened.subscribe(() => view.show(opened.getSnapshot()));
+  const show = () => {
+    showReport();
+    view.show(opened.getSnapshot());
+  };
+  show();
+  view.refresh();
+  opened.subscribe(show);
 }
 
 async function start() {
-  view.setLocale(locale);
   if (reportId) openChat(reportId);
-  const reports = await fetchReports();
-  view.setReports(reports);
-  if (!chat) openChat(reports[0]?.id ?? null);
+  reports = await fetchReports();
+  picker.replaceChildren(...reports.map(({ id, headline: text, locale }) => {
+    const option = new Option(text, id);
+    option.lang = locale;
+    return option;
+  }));
+  if (chat) showReport();
+  else openChat(reports[0]?.id ?? null);
 }
 
 /**
@@ -79,6 +86,47 @@ async function fetchReports() {
   } catch {
     return [];
   }
+}
+
+function showReport() {
+  const report = reports?.find(({ id }) => id === reportId) ?? chat?.getSnapshot().conversation.session?.report ?? null;
+  headline.textContent = report?.headline ?? (reports ? language.texts.title : '');
+  picker.value = reportId ?? '';
+  picker.disabled = !reports?.length;
+  if (reports?.length === 0) picker.replaceChildren(new Option(report?.headline ?? language.texts.noReports));
+  if (report !== shown) showText(report ?? {});
+  shown = report;
+}
+
+/** @param {Partial<Report>} report */
+function showText({ locale = '', summary = '', figures = '', created_at: created = '' }) {
+  headline.lang = locale;
+  date.dateTime = created;
+  showDate();
+  // Beside the conversation there is room to read; above it, on a phone, open folds would push it off the screen.
+  const open = matchMedia('(min-width: 60rem)').matches;
+  for (const [name, text] of Object.entries({ summary, figures })) {
+    const fold = byId(`${name}-fold`, HTMLDetailsElement);
+    const body = byId(`report-${name}`, HTMLElement);
+    body.lang = locale;
+    body.replaceChildren(...renderMarkdown(text));
+    fold.hidden = !text;
+    fold.open = open;
+  }
+}
+
+function showDate() {
+  const day = new Date(date.dateTime);
+  date.textContent = Number.isNaN(day.getTime()) ? '' : new Intl.DateTimeFormat(language.locale, { dateStyle: 'long' }).format(day);
+}
+
+/** @param {Locale} locale */
+function speak(locale) {
+  setLanguage(locale);
+  showDate();
+  chat?.setLocale(locale);
+  if (chat) showReport();
+  view.refresh();
 }
 
 /** @returns {Locale} */
@@ -119,8 +167,38 @@ function keep(storage, key, value) {
   }
 }
 
+picker.addEventListener('change', () => {
+  address.searchParams.set('report', picker.value);
+  history.replaceState(null, '', address);
+  openChat(picker.value);
+});
+byId('locale', HTMLButtonElement).addEventListener('click', () => {
+  const next = language.locale === 'ko' ? 'en' : 'ko';
+  keep('localStorage', 'chatgw.locale', next);
+  speak(next);
+});
+
+// What is asked for rarely is loaded when it is asked for.
+for (const form of /** @type {const} */ (['md', 'json'])) {
+  byId(`export-${form}`, HTMLButtonElement).addEventListener('click', async () => {
+    const { exportConversation } = await import('./export.js');
+    if (chat) exportConversation(chat.getSnapshot().conversation, form);
+  });
+}
+const help = byId('help', HTMLDialogElement);
+byId('open-help', HTMLButtonElement).addEventListener('click', () => help.showModal());
+document.addEventListener('keydown', (event) => {
+  if (event.isComposing || !(event.ctrlKey || event.metaKey)) return;
+  if (event.key === '/') help.showModal();
+  else if (event.shiftKey && event.code === 'KeyC' && getSelection()?.isCollapsed) view.copyLast();
+  else return;
+  event.preventDefault();
+});
+
+// A hidden tab is slowed down by the browser, which is no reason to think its connection dead.
 for (const event of ['online', 'pageshow', 'visibilitychange']) {
-  window.addEventListener(event, () => chat?.check());
+  window.addEventListener(event, () => { if (!document.hidden) chat?.check(); });
 }
 
+speak(chooseLocale());
 start();

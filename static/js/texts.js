@@ -1,4 +1,6 @@
-/** Every string of the page, Korean and English. */
+/** Every string of the page, Korean and English, and the one place that puts them on it. */
+
+/** @import { Locale } from './frames.js' */
 
 const ko = {
   title: '리포트 채팅',
@@ -46,6 +48,7 @@ const ko = {
   seconds: (/** @type {string} */ n) => `${n}초`,
   chars: (/** @type {string} */ n, /** @type {string} */ max) => `${n} / ${max}자`,
   answerStarted: '답변이 시작되었습니다.',
+  stillWriting: '답변을 계속 작성하고 있습니다.',
   answerDone: '답변이 완료되었습니다.',
   answerStopped: '답변이 중지되었습니다.',
   connecting: '서버에 연결하고 있습니다…',
@@ -56,6 +59,35 @@ const ko = {
   keyMissing: 'OpenAI API 키가 설정되지 않아 답변할 수 없습니다. 관리자에게 문의해 주세요.',
   draining: '서버가 곧 재시작됩니다. 잠시 후 자동으로 다시 연결됩니다.',
   budgetLow: '이 대화의 예산이 얼마 남지 않았습니다.',
+  help: '도움말과 단축키',
+  helpTitle: '단축키',
+  helpSend: '보내기',
+  helpNewLine: '줄 바꿈',
+  helpStop: '답변 중지',
+  helpEdit: '빈 입력창에서 마지막 질문 다시 쓰기',
+  helpCopy: '마지막 답변 복사',
+  helpOpen: '이 도움말 열기',
+  close: '닫기',
+  more: '더 보기',
+  exportMarkdown: '대화 내보내기 (.md)',
+  exportJson: '대화 내보내기 (.json)',
+  exported: '대화를 내보냈습니다.',
+  copyCode: '복사',
+  copyAnswer: '복사',
+  copied: '복사됨',
+  copyFailed: '복사하지 못함',
+  regenerate: '다시 생성',
+  versions: '답변 버전',
+  previousVersion: '이전 버전',
+  nextVersion: '다음 버전',
+  earlier: '이전 대화 보기',
+  dismiss: '알림 닫기',
+  spent: '이 대화',
+  spentOf: (/** @type {string} */ spent, /** @type {string} */ cap) => `대화 비용 ${spent} / ${cap}`,
+  retryIn: (/** @type {number} */ seconds) => `다시 시도 (${seconds}초)`,
+  reconnectIn: (/** @type {number} */ seconds) => `연결이 끊겼습니다. ${seconds}초 후 다시 연결합니다.`,
+  askedAt: '질문 시각',
+  exportedAt: '내보낸 시각',
   unknownError: '일시 오류가 발생했습니다.',
 };
 
@@ -108,6 +140,7 @@ const en = {
   seconds: (n) => `${n} s`,
   chars: (n, max) => `${n} / ${max} characters`,
   answerStarted: 'The answer has started.',
+  stillWriting: 'The answer is still being written.',
   answerDone: 'The answer is complete.',
   answerStopped: 'The answer was stopped.',
   connecting: 'Connecting to the server…',
@@ -118,8 +151,108 @@ const en = {
   keyMissing: 'No OpenAI API key is configured, so questions cannot be answered. Ask the administrator.',
   draining: 'The server is about to restart. You will be reconnected shortly.',
   budgetLow: 'This conversation’s budget is nearly used up.',
+  help: 'Help and shortcuts',
+  helpTitle: 'Shortcuts',
+  helpSend: 'Send',
+  helpNewLine: 'New line',
+  helpStop: 'Stop the answer',
+  helpEdit: 'Write the last question again, in an empty box',
+  helpCopy: 'Copy the last answer',
+  helpOpen: 'Open this help',
+  close: 'Close',
+  more: 'More',
+  exportMarkdown: 'Export conversation (.md)',
+  exportJson: 'Export conversation (.json)',
+  exported: 'The conversation was exported.',
+  copyCode: 'Copy',
+  copyAnswer: 'Copy',
+  copied: 'Copied',
+  copyFailed: 'Could not copy',
+  regenerate: 'Regenerate',
+  versions: 'Versions of the answer',
+  previousVersion: 'Previous version',
+  nextVersion: 'Next version',
+  earlier: 'Show earlier messages',
+  dismiss: 'Dismiss',
+  spent: 'This conversation',
+  spentOf: (spent, cap) => `Conversation cost ${spent} / ${cap}`,
+  retryIn: (seconds) => `Try again (${seconds} s)`,
+  reconnectIn: (seconds) => `Connection lost. Reconnecting in ${seconds} s.`,
+  askedAt: 'Asked at',
+  exportedAt: 'Exported at',
   unknownError: 'A temporary error occurred.',
 };
 
-/** @type {Record<import('./frames.js').Locale, Texts>} */
-export const TEXTS = { ko, en };
+/** @type {Record<Locale, Texts>} */
+const TEXTS = { ko, en };
+
+/** The language of the page; read anew wherever it is used, since the reader may change it. */
+export const language = { locale: /** @type {Locale} */ ('ko'), texts: ko };
+
+/** @param {Locale} locale */
+export function setLanguage(locale) {
+  language.locale = locale;
+  language.texts = TEXTS[locale];
+  document.documentElement.lang = locale;
+  document.title = language.texts.title;
+  translate(document);
+}
+
+/**
+ * Words for everything below `root` that names its text, its label or its placeholder.
+ * @param {ParentNode} root
+ */
+export function translate(root) {
+  for (const element of elements(root, '[data-text]')) setText(element, word(element.dataset.text));
+  for (const element of elements(root, '[data-label]')) element.ariaLabel = word(element.dataset.label);
+  for (const element of elements(root, '[data-title]')) element.title = word(element.dataset.title);
+  for (const element of elements(root, '[data-placeholder]')) element.setAttribute('placeholder', word(element.dataset.placeholder));
+}
+
+/**
+ * Names the text of an element, which follows the language from then on.
+ * @param {HTMLElement} element
+ * @param {keyof Texts} name
+ */
+export function label(element, name) {
+  element.dataset.text = name;
+  setText(element, word(name));
+}
+
+/**
+ * Setting the same text again makes some screen readers say it again.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Says something to those who do not see it.
+ * @param {string} text
+ */
+export function announce(text) {
+  const announcer = document.getElementById('announcer');
+  if (announcer) setText(announcer, text);
+}
+
+/** @param {string} usd */
+export function money(usd) {
+  const digits = new Intl.NumberFormat(language.locale, { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+  return `$${digits.format(Number(usd))}`;
+}
+
+/** @param {string | undefined} name */
+function word(name) {
+  const text = language.texts[/** @type {keyof Texts} */ (name)];
+  return typeof text === 'string' ? text : '';
+}
+
+/**
+ * @param {ParentNode} root
+ * @param {string} selector
+ */
+function elements(root, selector) {
+  return /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(selector));
+}

@@ -1,28 +1,26 @@
 /** The page: draws a snapshot of the chat and hands the reader's actions on. */
 
-/** @import { Locale, Report } from './frames.js' */
 /** @import { ChatSnapshot } from './client.js' */
+/** @import { createTranscript } from './transcript.js' */
 
 import { createComposer } from './composer.js';
 import { running } from './conversation.js';
-import { createReportPanel } from './report.js';
-import { createTranscript, followEnd } from './transcript.js';
-import { TEXTS } from './texts.js';
+import { announce, language, money, setText } from './texts.js';
 
 const SHOW_OUTAGE_AFTER = 1000;
 const DRAW_HIDDEN_AFTER = 1000;
+const NOTICES = /** @type {const} */ ({ draining: 'draining', budget_low: 'budgetLow' });
 
-/** @typedef {{ text: string, tone: 'error' | 'info' }} Banner */
+/** @typedef {{ text: string, tone: 'error' | 'info', kind: string, notice?: string }} Banner */
 
 /**
  * @param {object} actions
  * @param {(text: string) => boolean} actions.onSend
  * @param {() => void} actions.onStop
- * @param {(id: string) => void} actions.onRetry
+ * @param {(id: string) => void} actions.onRegenerate
  * @param {() => void} actions.onReconnect
- * @param {(id: string) => void} actions.onPickReport
  * @param {() => void} actions.onNewConversation
- * @param {(locale: Locale) => void} actions.onLocale
+ * @param {(code: string) => void} actions.onDismiss
  * @param {{ load(): string, save(text: string): void }} actions.draft
  */
 export function createView(actions) {
@@ -31,62 +29,68 @@ export function createView(actions) {
     banner: byId('banner', HTMLElement),
     bannerText: byId('banner-text', HTMLElement),
     reconnect: byId('reconnect', HTMLButtonElement),
+    dismiss: byId('dismiss', HTMLButtonElement),
     empty: byId('empty', HTMLElement),
     suggestions: byId('suggestions', HTMLElement),
     refusal: byId('refusal', HTMLElement),
-    announcer: byId('announcer', HTMLElement),
+    spent: byId('spent', HTMLElement),
     stop: byId('stop', HTMLButtonElement),
-    jump: byId('jump', HTMLButtonElement),
-    newConversation: byId('new-conversation', HTMLButtonElement),
-    locale: byId('locale', HTMLButtonElement),
   };
-  /** @type {Locale} */
-  let locale = 'ko';
-  let texts = TEXTS[locale];
+  const question = byId('question', HTMLTextAreaElement);
   /** @type {ChatSnapshot | null} */
   let snapshot = null;
-  /** The turn being announced, and how far: each of start and end is said once. */
-  let watched = { id: '', started: false };
   /** @type {number | null} when the connection was lost */
   let outageSince = performance.now();
   let scheduled = false;
+  let banner = '';
+  /** @type {ReturnType<typeof createTranscript> | null} */
+  let transcript = null;
+  let loading = false;
+  /** @type {{ [name: string]: ReturnType<typeof setTimeout> }} */
+  const timers = {};
 
-  const list = byId('messages', HTMLOListElement);
-  const { stick } = followEnd(byId('viewport', HTMLElement), list, page.jump);
-  const report = createReportPanel({
-    picker: byId('report-picker', HTMLSelectElement),
-    headline: byId('report-headline', HTMLElement),
-    date: byId('report-date', HTMLTimeElement),
-    summaryFold: byId('summary-fold', HTMLDetailsElement),
-    summary: byId('report-summary', HTMLElement),
-    figuresFold: byId('figures-fold', HTMLDetailsElement),
-    figures: byId('report-figures', HTMLElement),
-  }, actions.onPickReport);
-  const transcript = createTranscript({
-    list,
-    template: byId('turn', HTMLTemplateElement),
-    onRetry(id) { actions.onRetry(id); stick(); composer.focus(); },
-  });
   const composer = createComposer({
     form: byId('composer', HTMLFormElement),
-    box: byId('question', HTMLTextAreaElement),
+    box: question,
     send: byId('send', HTMLButtonElement),
     stop: page.stop,
     counter: byId('counter', HTMLElement),
   }, { onSend: send, onStop: actions.onStop, draft: actions.draft });
 
   page.reconnect.addEventListener('click', actions.onReconnect);
-  page.jump.addEventListener('click', () => { stick(); composer.focus(); });
-  page.newConversation.addEventListener('click', () => { actions.onNewConversation(); composer.focus(); });
-  page.locale.addEventListener('click', () => actions.onLocale(locale === 'ko' ? 'en' : 'ko'));
+  page.dismiss.addEventListener('click', () => { actions.onDismiss(page.banner.dataset.notice ?? ''); composer.focus(); });
+  byId('jump', HTMLButtonElement).addEventListener('click', composer.focus);
+  byId('new-conversation', HTMLButtonElement).addEventListener('click', () => { actions.onNewConversation(); composer.focus(); });
+  // A first visit has no conversation to show. Whoever reaches for the question will have one in a moment.
+  for (const event of ['focusin', 'pointerover']) byId('chat', HTMLElement).addEventListener(event, loadTranscript, { once: true });
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.isComposing && !page.stop.hidden) actions.onStop();
+    if (event.key === 'Escape' && !event.isComposing && !page.stop.hidden && !document.querySelector('dialog[open]')) actions.onStop();
   });
+  // Frames asked for while the tab was in sight never come once it is hidden.
+  document.addEventListener('visibilitychange', draw);
+
+  async function loadTranscript() {
+    if (transcript || loading) return;
+    loading = true;
+    try {
+      const { createTranscript } = await import('./transcript.js');
+      transcript = createTranscript({
+        viewport: byId('viewport', HTMLElement),
+        list: byId('messages', HTMLOListElement),
+        template: byId('turn', HTMLTemplateElement),
+        jump: byId('jump', HTMLElement),
+        earlier: byId('earlier', HTMLElement),
+      }, (id) => { actions.onRegenerate(id); transcript?.stick(); composer.focus(); });
+      draw();
+    } finally {
+      loading = false;
+    }
+  }
 
   /** @param {string} text */
   function send(text) {
     const taken = actions.onSend(text);
-    if (taken) stick();
+    if (taken) transcript?.stick();
     return taken;
   }
 
@@ -98,44 +102,36 @@ export function createView(actions) {
     else requestAnimationFrame(draw);
   }
 
+  /** @param {string} name @param {number} ms */
+  function drawAgainIn(name, ms) {
+    clearTimeout(timers[name]);
+    timers[name] = setTimeout(schedule, ms);
+  }
+
   function draw() {
     scheduled = false;
     if (!snapshot) return;
     const { connection, conversation } = snapshot;
     const { session, turns, error, returned } = conversation;
     const turn = running(conversation);
+    const online = connection === 'online';
     if (document.body.dataset.state !== connection) document.body.dataset.state = connection;
     page.badge.hidden = !session?.simulated;
     page.empty.hidden = !session || turns.length > 0;
-    setText(page.refusal, error?.scope === 'frame' ? error.message || texts.unknownError : '');
+    setText(page.refusal, error?.scope === 'frame' ? error.message || language.texts.unknownError : '');
     drawSuggestions(session?.suggestions ?? []);
     drawBanner(snapshot);
-    report.update(session?.report ?? null, texts, locale);
-    transcript.update(turns, texts, locale);
+    drawSpent(session?.budget);
+    if (turns.length > 0) loadTranscript();
+    transcript?.update(conversation, online && !turn);
     composer.update({
-      online: connection === 'online',
+      online,
       turn: !turn ? 'idle' : turn.state === 'running' ? 'running' : 'sending',
       limit: session?.limits.message_chars ?? Infinity,
       returned,
-      texts,
+      lastQuestion: turns.at(-1)?.question ?? '',
+      locale: language.locale,
     });
-    announce(snapshot);
-  }
-
-  /** @param {ChatSnapshot} now */
-  function announce({ conversation }) {
-    const turn = running(conversation) ?? conversation.turns.find(({ id }) => id === watched.id);
-    if (!turn) return;
-    if (turn.id !== watched.id) watched = { id: turn.id, started: false };
-    if (turn.text && !watched.started && turn.state !== 'ended') {
-      watched.started = true;
-      setText(page.announcer, texts.answerStarted);
-    }
-    if (turn.state !== 'ended') return;
-    watched = { id: '', started: false };
-    // A failure is an alert already.
-    if (turn.end?.type !== 'done') return;
-    setText(page.announcer, turn.end.finish_reason === 'cancelled' ? texts.answerStopped : texts.answerDone);
   }
 
   /** @param {ChatSnapshot} now */
@@ -143,15 +139,26 @@ export function createView(actions) {
     outageSince = now.connection === 'online' ? null : outageSince ?? performance.now();
     const patience = outageSince === null ? Infinity : outageSince + SHOW_OUTAGE_AFTER - performance.now();
     // Most outages end within the second; a banner that comes and goes would only alarm.
-    if (patience > 0 && patience < Infinity) setTimeout(schedule, patience);
-    const { text, tone } = bannerOf(now, texts, patience <= 0);
+    if (patience > 0 && patience < Infinity) drawAgainIn('patience', patience);
+    const untilRetry = now.retryAt ? Math.max(0, now.retryAt - Date.now()) : 0;
+    if (untilRetry > 0) drawAgainIn('countdown', untilRetry % 1000 || 1000);
+    const { text, tone, kind, notice } = bannerOf(now, patience <= 0, Math.ceil(untilRetry / 1000));
     page.banner.hidden = !text;
     page.reconnect.hidden = now.connection === 'online';
-    if (page.bannerText.textContent === text) return;
+    page.dismiss.hidden = !notice;
+    page.banner.dataset.notice = notice ?? '';
     page.banner.dataset.tone = tone;
     page.bannerText.role = tone === 'error' ? 'alert' : null;
-    page.bannerText.textContent = text;
-    if (text && tone === 'info') setText(page.announcer, text);
+    setText(page.bannerText, text);
+    // Said once, not at every second of a countdown.
+    if (kind !== banner && text && tone === 'info') announce(text);
+    banner = kind;
+  }
+
+  /** @param {import('./frames.js').Budget | undefined} budget */
+  function drawSpent(budget) {
+    const spent = budget && Number(budget.session_spent_usd) > 0;
+    setText(page.spent, spent ? language.texts.spentOf(money(budget.session_spent_usd), money(budget.session_usd)) : '');
   }
 
   /** @param {string[]} suggestions */
@@ -163,16 +170,11 @@ export function createView(actions) {
       const button = item.appendChild(document.createElement('button'));
       button.type = 'button';
       button.className = 'suggestion';
+      button.dataset.testid = 'suggestion';
       button.textContent = suggestion;
       button.addEventListener('click', () => { if (send(suggestion)) composer.focus(); });
       return item;
     }));
-  }
-
-  /** @param {string | undefined} key */
-  function word(key) {
-    const text = texts[/** @type {keyof typeof texts} */ (key)];
-    return typeof text === 'string' ? text : '';
   }
 
   return {
@@ -181,60 +183,36 @@ export function createView(actions) {
       snapshot = next;
       schedule();
     },
-    /** @param {Report[]} reports */
-    setReports(reports) {
-      report.setReports(reports);
+    /** After a change of the report or the language. */
+    refresh() {
+      transcript?.stick();
       schedule();
     },
-    /** @param {string | null} id */
-    selectReport(id) {
-      report.choose(id);
-      stick();
-      schedule();
-    },
-    /** @param {Locale} next */
-    setLocale(next) {
-      locale = next;
-      texts = TEXTS[next];
-      document.documentElement.lang = next;
-      document.title = texts.title;
-      for (const element of htmlElements('[data-text]')) element.textContent = word(element.dataset.text);
-      for (const element of htmlElements('[data-label]')) element.ariaLabel = word(element.dataset.label);
-      for (const element of htmlElements('[data-placeholder]')) element.setAttribute('placeholder', word(element.dataset.placeholder));
-      schedule();
+    copyLast: async () => {
+      if (await transcript?.copyLast()) announce(language.texts.copied);
     },
   };
 }
 
 /**
  * @param {ChatSnapshot} now
- * @param {import('./texts.js').Texts} texts
  * @param {boolean} outage whether it has lasted long enough to be told
+ * @param {number} seconds until the next try to connect
  * @returns {Banner}
  */
-function bannerOf({ connection, closeCode, conversation: { session, error, draining, budgetLow } }, texts, outage) {
+function bannerOf({ connection, closeCode, conversation: { session, error, notices } }, outage, seconds) {
+  const { texts } = language;
   if (connection === 'fatal') {
     const reason = error?.message || (closeCode ? `${texts.fatal} (${closeCode})` : texts.fatal);
-    return { text: reason, tone: 'error' };
+    return { text: reason, tone: 'error', kind: connection };
   }
-  if (outage && connection !== 'online') return { text: texts[connection], tone: 'info' };
-  if (session && !session.key_configured) return { text: texts.keyMissing, tone: 'error' };
-  if (draining) return { text: texts.draining, tone: 'info' };
-  return { text: budgetLow ? texts.budgetLow : '', tone: 'info' };
-}
-
-/**
- * Setting the same text again makes some screen readers say it again.
- * @param {HTMLElement} element
- * @param {string} text
- */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** @param {string} selector */
-function htmlElements(selector) {
-  return /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(selector));
+  if (outage && connection !== 'online') {
+    const counting = connection === 'reconnecting' && seconds > 0;
+    return { text: counting ? texts.reconnectIn(seconds) : texts[connection], tone: 'info', kind: connection };
+  }
+  if (session && !session.key_configured) return { text: texts.keyMissing, tone: 'error', kind: 'key' };
+  const notice = /** @type {keyof typeof NOTICES | undefined} */ (notices.findLast((code) => code in NOTICES));
+  return { text: notice ? texts[NOTICES[notice]] : '', tone: 'info', kind: notice ?? '', notice };
 }
 
 /**
@@ -243,7 +221,7 @@ function htmlElements(selector) {
  * @param {new () => T} kind
  * @returns {T}
  */
-function byId(id, kind) {
+export function byId(id, kind) {
   const found = document.getElementById(id);
   if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} #${id}`);
   return found;

@@ -16,8 +16,10 @@ from gateway.dev.simulator import SimulatorOptions
 from tests import canary
 from tests.chat_client import GUARD_SECONDS, ChatClient, Frame
 
-# Some tenths of a second for an answer: time to do something while it is on its way.
-STROLLING = SimulatorOptions(tokens_per_second=60, first_token_seconds=0)
+# About a second for an answer: time to do something while it is on its way.
+STROLLING = SimulatorOptions(tokens_per_second=120, first_token_seconds=0)
+# A tenth or two.
+WALKING = SimulatorOptions(tokens_per_second=800, first_token_seconds=0)
 REPORT = ReportSnapshot(
     id="saesol",
     headline=f"Saesol's third quarter {canary.HEADLINE}",
@@ -43,7 +45,8 @@ def question(number: int = 1) -> str:
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until `condition` is true, which is a matter of milliseconds or a hang."""
     async with asyncio.timeout(GUARD_SECONDS):
-        while not await condition():
+        # A database and a log have nobody to tell us.
+        while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

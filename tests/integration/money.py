@@ -1,4 +1,4 @@
-"""What the proofs of the money and time guards share: the ledger, the simulator's bill, what is left behind."""
+"""What the proofs of the money and time guards share: the ledger, the bill, what is left behind."""
 
 import asyncio
 from collections import Counter
@@ -14,6 +14,7 @@ from gateway.backends.store import PostgresStore
 from gateway.chat.records import Usage
 from gateway.config import price_table
 from gateway.dev.seen import SeenRequest
+from gateway.settings import Settings
 from gateway.web.rest import REPORTS
 from tests.chat_client import ChatClient, Frame
 from tests.running_gateway import RunningGateway
@@ -22,11 +23,6 @@ from tests.running_gateway import RunningGateway
 PATIENCE_SECONDS = 10.0
 # The upstream is closed this soon after a turn was stopped, and a turn ends this soon after its deadline.
 PROMISED_SECONDS = 1.0
-# Hundreds of sockets from one address are an attack to the door, and the point of a test here.
-OPEN_DOOR = {
-    "server_max_connections_per_ip": "100000",
-    "limits_messages_per_minute": "100000",
-}
 # aiohttp has one for each open connection, idle ones kept for the next request among them.
 CONNECTION_TASK = "RequestHandler.start"
 
@@ -46,6 +42,21 @@ class Peak(msgspec.Struct):
     looks: int = 0
 
 
+def known(**settings: str) -> dict[str, str]:
+    """Return those of `settings` that a gateway has; each limit comes with what it limits."""
+    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    return {
+        name: value
+        for name, value in settings.items()
+        if hasattr(sections[name.partition("_")[0]], name.partition("_")[2])
+    }
+
+
+# Hundreds of sockets from one address are an attack to the door, and the point of a test here.
+OPEN_DOOR = known(
+    server_max_connections_per_ip="100000",
+    limits_messages_per_minute="100000",
+)
 SUMS = """
     SELECT
         coalesce(sum(spent_nano), 0)::bigint,
@@ -148,9 +159,7 @@ def bill_nano(seen: SeenRequest) -> int:
     """Return what the simulator charges for a request."""
     facts = price_table().find("sim-plain")
     assert facts is not None
-    return facts.price.cost(
-        Usage(input_tokens=seen.billed_input, output_tokens=seen.billed_output)
-    )
+    return facts.price.cost(Usage(input_tokens=seen.billed_input, output_tokens=seen.billed_output))
 
 
 def nano_of(usd: str) -> int:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from gateway.backends.store import PostgresStore
 from gateway.chat.frames import SUBPROTOCOL
@@ -16,7 +17,8 @@ from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.openai_wire import Line
 from tests.chat_client import GUARD_SECONDS, ChatClient, Frame, text_of
 from tests.integration.helpers import REPORT, hung, question, wipe, without
-from tests.running_gateway import RunningGateway, running_gateway
+from tests.integration.money import OPEN_DOOR
+from tests.running_gateway import FLAT_OUT, RunningGateway, running_gateway
 
 TURNS = 25
 HISTORY = 20
@@ -35,7 +37,7 @@ class Talk:
         """Begin a conversation about the report."""
         url = gateway.url.replace("http:", "ws:") + "/ws"
         # No proxy: the environment may name one.
-        async with connect(url, subprotocols=[SUBPROTOCOL], proxy=None) as socket:
+        async with connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], proxy=None) as socket:
             talk = cls(socket)
             await talk._send(type="hello", report_id=REPORT.id, locale="en")
             assert (await talk._receive())["type"] == "ready"
@@ -66,7 +68,9 @@ async def gateway(
 ) -> AsyncIterator[RunningGateway]:
     """A gateway that knows the report."""
     await store.import_reports([REPORT])
-    async with running_gateway(database=postgres.url, redis=redis.url) as gateway:
+    async with running_gateway(
+        database=postgres.url, redis=redis.url, options=FLAT_OUT, **OPEN_DOOR
+    ) as gateway:
         yield gateway
 
 

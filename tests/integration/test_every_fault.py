@@ -18,7 +18,7 @@ from tests.integration.money import (
     nothing_left,
     seen_of,
 )
-from tests.running_gateway import running_gateway
+from tests.running_gateway import FLAT_OUT, running_gateway
 
 TURN = 3.0
 FIRST_CHUNK = 1.0
@@ -51,7 +51,8 @@ ENDS = {
     Fault.COMMENTS: End("first_chunk_timeout", seconds=FIRST_CHUNK),
     Fault.SLOW: End("first_chunk_timeout", seconds=FIRST_CHUNK),
     Fault.RESET: End("upstream_truncated"),
-    Fault.STALL: End("stalled", seconds=STALL + 0.1),
+    # It is over long before the first content would have been due.
+    Fault.STALL: End("stalled", seconds=STALL + 0.1, first_chunk=TURN - 0.1),
     Fault.EOF: End("upstream_truncated"),
     Fault.ERROR_EVENT: End("upstream_truncated"),
     Fault.JUNK: End("upstream_truncated"),
@@ -84,6 +85,7 @@ async def test_fault(
     async with (
         running_gateway(
             database=postgres.url,
+            options=FLAT_OUT,
             openai_max_output_tokens="100",
             limits_first_chunk_seconds=str(end.first_chunk),
             limits_stall_seconds=str(STALL),

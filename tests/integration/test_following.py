@@ -1,6 +1,7 @@
 """A turn belongs to the session: seen by every viewer, resumed anywhere, stopped once, asked once."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -95,7 +96,7 @@ async def test_a_viewer_is_told_the_question_of_another(
 async def test_an_answer_arrives_in_pieces(client: ChatClient) -> None:
     """An answer is shown while it is made: in several deltas, each beginning where the last one ended."""
     deltas = [f for f in await client.ask(question()) if f["type"] == "delta"]
-    joints = [(a["to"], b["from"]) for a, b in zip(deltas, deltas[1:], strict=False)]
+    joints = [(a["to"], b["from"]) for a, b in pairwise(deltas)]
     assert len(joints) > 3
     assert all(before == after for before, after in joints)
 
