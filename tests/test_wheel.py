@@ -1,14 +1,19 @@
 """The wheel is complete, the same from a source distribution, and works far from the checkout."""
 
+import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
 
+import aiohttp
 import pytest
+
+from tests.chat_client import ChatClient, Frame
 
 ROOT = Path(__file__).parents[1]
 # What a build reads.
@@ -65,22 +70,56 @@ def test_everything_is_inside(wheel: Path) -> None:
     assert inside == expected - {"gateway/static/jsconfig.json"}
 
 
-def test_works_outside_of_the_checkout(wheel: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into a new environment and return its folder of commands."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    venv.create(folder / "venv", with_pip=True)
+    commands = folder / "venv" / "bin"
+    pip_install = (str(commands / "python"), "-m", "pip", "install", "--quiet", "--no-compile")
+    _run(*pip_install, str(wheel), "--constraint", str(ROOT / "requirements.lock"), cwd=folder)
+    return commands
+
+
+def test_works_outside_of_the_checkout(installed: Path, tmp_path: Path) -> None:
     """Installed into a new environment, the command runs and finds its page, migrations and data."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = str(tmp_path / "venv" / "bin" / "python")
-    pip_install = (python, "-m", "pip", "install", "--quiet", "--no-compile")
-    _run(*pip_install, str(wheel), "--constraint", str(ROOT / "requirements.lock"), cwd=tmp_path)
+    assert "usage: gateway" in _run(str(installed / "gateway"), "--help", cwd=tmp_path)
 
-    command = str(tmp_path / "venv" / "bin" / "gateway")
-    assert "usage: gateway" in _run(command, "--help", cwd=tmp_path)
-
-    version, static, migrations, tokens = _run(python, "-c", WHERE, cwd=tmp_path).splitlines()
+    told = _run(str(installed / "python"), "-c", WHERE, cwd=tmp_path)
+    version, static, migrations, tokens = told.splitlines()
     assert version == "0.1.0"
     assert (Path(static) / "index.html").is_file()
     assert list(Path(migrations).glob("*.sql"))
-    assert all(Path(folder).is_relative_to(tmp_path) for folder in (static, migrations))
+    home = installed.parents[1]
+    assert all(Path(folder).is_relative_to(home) for folder in (static, migrations))
     assert tokens == "2"
+
+
+def test_a_trial_answers_outside_of_the_checkout(installed: Path, tmp_path: Path) -> None:
+    """`gateway dev` of the wheel serves its page and answers a question about a sample report."""
+    with subprocess.Popen(
+        (installed / "gateway", "dev", "--port", "0"),
+        cwd=tmp_path,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as trial:
+        assert trial.stdout is not None
+        url = next(line for line in trial.stdout if "http://" in line).split()[3]
+        try:
+            frames = asyncio.run(_ask(url))
+        finally:
+            trial.send_signal(signal.SIGINT)
+    assert frames[-1]["type"] == "done"
+    assert trial.returncode == 0
+
+
+async def _ask(url: str) -> list[Frame]:
+    async with aiohttp.ClientSession() as session, session.get(url) as page:
+        assert "<title>" in await page.text()
+    async with ChatClient.connect(url, report_id="saesol-2026q3") as client:
+        return await client.ask("요약해 줘")
 
 
 def _below(folder: Path, name: str) -> set[str]:
@@ -104,15 +143,24 @@ def _python(*arguments: str, cwd: Path) -> str:
     return _run(sys.executable, *arguments, cwd=cwd)
 
 
-def _run(*command: str, cwd: Path) -> str:
-    # Neither this checkout nor a measurement of it follows us.
-    environment = {
+def _environment() -> dict[str, str]:
+    # Neither this checkout, nor a measurement of it, nor somebody's key follows us.
+    return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "COV_", "COVERAGE_"))
+        if not name.startswith(("PYTHON", "COV_", "COVERAGE_", "OPENAI_"))
     }
+
+
+def _run(*command: str, cwd: Path) -> str:
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=cwd,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -5,10 +5,12 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from gateway.backends.store import PostgresStore
 from gateway.chat.records import ReportSnapshot
+from tests.browser.stage import Stage
 from tests.integration.conftest import database, postgres, redis, servers_folder, store
 
 __all__ = ["database", "postgres", "redis", "servers_folder", "store"]
@@ -32,9 +34,9 @@ REPORT = ReportSnapshot(
 )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium; its absence is a failure in CI, a skip elsewhere."""
+    """The system's Chromium, once for all; its absence is a failure in CI, a skip elsewhere."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         if os.environ.get("CI") == "true":
@@ -46,7 +48,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A fresh profile of a reader in Korea."""
     context = await browser.new_context(locale="ko-KR")
@@ -54,7 +56,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     await context.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
     """A page that must not complain: any error on its console fails the test."""
     page = await context.new_page()
@@ -70,3 +72,9 @@ async def report(store: PostgresStore) -> ReportSnapshot:
     """A report in the store."""
     await store.import_reports([REPORT])
     return REPORT
+
+
+@pytest.fixture
+def stage(page: Page) -> Stage:
+    """A page whose server the test plays."""
+    return Stage(page)

@@ -1,0 +1,1 @@
+"""Measurements: scripts for people, not tests."""

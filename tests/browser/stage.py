@@ -1,0 +1,226 @@
+"""The page on a stage: its files come from the checkout, its server is played by the test."""
+
+import asyncio
+import json
+import mimetypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from playwright.async_api import Page, Route, WebSocketRoute, expect
+
+from gateway.web.pages import HEADERS
+
+STATIC = Path(__file__).parents[2] / "static"
+# Browsers trust localhost as if it were https; of any other name the clipboard is kept away.
+SECURE = "http://page.localhost"
+INSECURE = "http://page.example"
+Frame = dict[str, Any]
+BUDGET: Frame = {"request_usd": "0.05", "session_usd": "1.00", "session_spent_usd": "0.0021"}
+REPORT: Frame = {
+    "id": "spring",
+    "locale": "ko",
+    "headline": "봄 분기 실적: 매출 12% 증가",
+    "summary": "매출은 1,200억 원으로 12% 늘었다.",
+    "figures": "| 구분 | 금액 |\n|---|---|\n| 매출 | 1,200 |",
+    "created_at": "2026-11-01T09:00:00Z",
+}
+READY: Frame = {
+    "type": "ready",
+    "session": "token",
+    "session_id": "8f14e45f-ceea-467f-9575-6f8a2a6e0c01",
+    "report": {name: REPORT[name] for name in ("id", "headline", "summary")},
+    "model": "sim-plain",
+    "simulated": True,
+    "key_configured": True,
+    "limits": {
+        "message_chars": 8000,
+        "frame_bytes": 65536,
+        "turn_seconds": 120,
+        "history_messages": 20,
+    },
+    "budget": BUDGET | {"session_spent_usd": "0"},
+    "suggestions": ["요약해 줘", "영업이익은 왜 줄었어?"],
+    "turns": [],
+    "active_turn": None,
+}
+
+
+def done(turn_id: str, to: int, **other: object) -> Frame:
+    """Return the `done` of a turn."""
+    return {
+        "type": "done",
+        "turn_id": turn_id,
+        "to": to,
+        "finish_reason": "stop",
+        "usage": {
+            "input_tokens": 1204,
+            "cached_tokens": 0,
+            "output_tokens": 312,
+            "reasoning_tokens": 0,
+        },
+        "cost_usd": "0.0021",
+        "cost_source": "reported",
+        "model": "sim-plain",
+        "ttft_ms": 812,
+        "total_ms": 4218,
+        "shortened": False,
+        "budget": BUDGET,
+        "trace_id": "0" * 32,
+    } | other
+
+
+def stored(number: int, *, text: str = "답변입니다.") -> Frame:
+    """Return a turn as `ready` lists it."""
+    turn_id = str(uuid4())
+    return {
+        "turn_id": turn_id,
+        "id": str(uuid4()),
+        "n": number,
+        "question": f"{number}번째 질문",
+        "text": text,
+        "to": 1,
+        "state": "answered",
+        "asked_at": "2026-11-20T08:30:00Z",
+        "end": done(turn_id, 1),
+    }
+
+
+class Answering:
+    """A question that reached the server, and the frames that answer it."""
+
+    def __init__(self, stage: "Stage", message: Frame) -> None:
+        self._stage = stage
+        self.id = message["id"]
+        self.turn_id = str(uuid4())
+        self.to = 0
+
+    async def accept(self, **other: object) -> Self:
+        """Take the question."""
+        frame = {"type": "accepted", "id": self.id, "turn_id": self.turn_id, "duplicate": False}
+        await self._stage.send(frame | other)
+        return self
+
+    async def write(self, *pieces: str) -> Self:
+        """Send each piece as a delta."""
+        for piece in pieces:
+            self.to += 1
+            await self._stage.send(
+                {
+                    "type": "delta",
+                    "turn_id": self.turn_id,
+                    "from": self.to - 1,
+                    "to": self.to,
+                    "text": piece,
+                }
+            )
+        return self
+
+    async def end(self, **other: object) -> None:
+        """End the turn well."""
+        await self._stage.send(done(self.turn_id, self.to, **other))
+
+    async def fail(self, code: str, message: str, **other: object) -> None:
+        """End the turn badly."""
+        frame = {"type": "error", "scope": "turn", "code": code, "message": message, "to": self.to}
+        known = {"id": self.id, "turn_id": self.turn_id, "retryable": False, "trace_id": "0" * 32}
+        await self._stage.send(frame | known | other)
+
+
+class Stage:
+    """Serves the page, greets it, and keeps what it says."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.ready = READY
+        self.requests: list[str] = []
+        self.sockets: list[WebSocketRoute] = []
+        self.received: list[Frame] = []
+        self._news = asyncio.Condition()
+        self._edits: dict[str, Callable[[str], str]] = {}
+
+    def without(self, path: str, *texts: str, instead: str = "") -> None:
+        """Serve a file of the page without some of its code: what guards must be missed."""
+
+        def edit(source: str) -> str:
+            for text in texts:
+                assert text in source, f"{path} has no {text!r}"
+                source = source.replace(text, instead)
+            return source
+
+        self._edits[path] = edit
+
+    async def open(self, *, origin: str = SECURE, **ready: object) -> Self:
+        """Open the page and wait until it is online."""
+        self.ready = READY | ready
+        await self.page.route(f"{origin}/**", self._serve)
+        await self.page.route_web_socket("**/ws", self._connect)
+        await self.page.goto(f"{origin}/")
+        await self.online()
+        return self
+
+    async def online(self) -> None:
+        """Wait until the page is connected."""
+        await expect(self.page.locator("body")).to_have_attribute("data-state", "online")
+
+    async def send(self, frame: Frame) -> None:
+        """Send a frame to the page."""
+        self.sockets[-1].send(json.dumps(frame))
+
+    def said(self, kind: str) -> list[Frame]:
+        """Return the frames of a type that the page has sent."""
+        return [frame for frame in self.received if frame["type"] == kind]
+
+    async def heard(self, kind: str, *, count: int = 1) -> Frame:
+        """Wait for the page's `count`-th frame of a type and return it."""
+        async with asyncio.timeout(5), self._news:
+            await self._news.wait_for(lambda: len(self.said(kind)) >= count)
+        return self.said(kind)[count - 1]
+
+    async def ask(self, text: str) -> Answering:
+        """Type a question, send it with Enter, and take it on the server."""
+        count = len(self.said("message")) + 1
+        await self.page.get_by_test_id("composer").fill(text)
+        await self.page.get_by_test_id("composer").press("Enter")
+        return await Answering(self, await self.heard("message", count=count)).accept()
+
+    async def answer(self, text: str, *, question: str = "질문") -> Answering:
+        """Have a question answered with `text` in one piece, and wait until the page shows the end."""
+        answering = await self.ask(question)
+        await answering.write(text)
+        await answering.end()
+        await expect(self.page.get_by_test_id("send")).to_be_visible()
+        return answering
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        self.sockets.append(socket)
+        socket.on_message(lambda data: asyncio.ensure_future(self._receive(socket, data)))
+
+    async def _receive(self, socket: WebSocketRoute, data: str | bytes) -> None:
+        frame = json.loads(data)
+        async with self._news:
+            self.received.append(frame)
+            self._news.notify_all()
+        if frame["type"] == "hello":
+            socket.send(json.dumps(self.ready))
+        elif frame["type"] == "ping":
+            socket.send(json.dumps({"type": "pong"}))
+
+    async def _serve(self, route: Route) -> None:
+        path = route.request.url.split("/", 3)[3].split("?")[0]
+        self.requests.append(path)
+        if path == "api/reports":
+            await route.fulfill(json=[REPORT], headers=HEADERS)
+            return
+        file = STATIC / (path.removeprefix("static/") or "index.html")
+        if not file.is_file():
+            await route.fulfill(status=404)
+            return
+        body = file.read_text("utf-8")
+        edit = self._edits.get(path.removeprefix("static/"))
+        kind = mimetypes.guess_type(file.name)[0] or "text/plain"
+        await route.fulfill(
+            body=edit(body) if edit else body,
+            headers=HEADERS | {"Content-Type": f"{kind}; charset=utf-8"},
+        )

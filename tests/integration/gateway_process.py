@@ -1,0 +1,76 @@
+"""A gateway in a process of its own, as a supervisor starts it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from gateway.dev.simulator import SEEN, SimulatorLog, SimulatorOptions, create_simulator
+from gateway.serve import listening
+from tests.integration.money import known
+from tests.running_gateway import FLAT_OUT, shared_tokenizer
+
+# Not two processes on one port.
+ALONE = known(server_ops_port="0")
+# Only ever a guard against waiting for ever.
+START_SECONDS = 20.0
+
+
+class GatewayProcess(msgspec.Struct):
+    """Where it listens (http), and the process itself."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+
+@asynccontextmanager
+async def simulator(
+    options: SimulatorOptions = FLAT_OUT,
+) -> AsyncIterator[tuple[str, SimulatorLog]]:
+    """Run a simulator that outlives gateways; yields its base URL and what it sees."""
+    app = create_simulator(shared_tokenizer(), options=options)
+    async with listening(app, host="127.0.0.1", port=0) as port:
+        yield f"http://127.0.0.1:{port}/v1", app[SEEN]
+
+
+@asynccontextmanager
+async def gateway_process(
+    *, database: str, base_url: str, **settings: str
+) -> AsyncIterator[GatewayProcess]:
+    """Run `python -m gateway serve`; `settings` are named as in the environment."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database,
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": base_url,
+        "GATEWAY_OPENAI_MODEL": "sim-plain",
+    } | {f"GATEWAY_{name.upper()}": value for name, value in (ALONE | settings).items()}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "serve", "--port", "0"),
+        env=environ,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    listening = asyncio.get_running_loop().create_future()
+    log = asyncio.create_task(_read(process.stderr, listening))
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            port = await listening
+        yield GatewayProcess(f"http://127.0.0.1:{port}", process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        await log
+
+
+async def _read(log: asyncio.StreamReader, listening: asyncio.Future[int]) -> None:
+    # To its end: a process whose log nobody reads stops when the pipe is full.
+    async for line in log:
+        if b'"server.listening"' in line and not listening.done():
+            listening.set_result(msgspec.json.decode(line)["port"])
+    if not listening.done():
+        listening.set_exception(AssertionError("the gateway did not start"))
