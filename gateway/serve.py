@@ -72,5 +72,6 @@ async def until_stopped() -> None:
     try:
         await stop.wait()
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        # An impatient second Ctrl-C ends at once. A second SIGTERM does not: whoever stops a whole group of
+        # processes, and make besides, sends it twice without meaning it.
+        loop.remove_signal_handler(signal.SIGINT)

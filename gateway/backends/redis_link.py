@@ -12,13 +12,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from gateway.chat.errors import ConfigError
+from gateway.chat.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
 # For everything together: a free connection, connecting, and the reply. Postgres, which we ask
 # instead, answers within milliseconds, so a slower Redis is worse than none.
 CALL_SECONDS = 0.3
-# After a failure nobody asks for so long: a dead Redis costs one question `CALL_SECONDS`, not each.
+# After a failure nobody asks for so long, and then nobody waits: a dead Redis costs one question
+# `CALL_SECONDS`, not each, and not again and again.
 BREAKER_SECONDS = 5.0
 # A call takes less than a millisecond, so few serve thousands a second.
 CONNECTIONS = 10
@@ -31,42 +33,56 @@ class RedisLink:
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_pool(_connection_pool(url))
-        # When Redis may be asked again, on the monotonic clock; None while all is well.
-        self._broken_until: float | None = None
+        self._broken = False
+        # When Redis may be tried again, on the monotonic clock.
+        self._next_try = 0.0
+        self._trying = Tasks()
 
     async def ask(
         self, command: Callable[[Redis], Awaitable[T]], *, patience: float = CALL_SECONDS
     ) -> T | None:
         """Return the reply to `command`, or None where there is none within `patience` seconds."""
-        broken = self._broken_until is not None
-        if self._broken_until is not None:
-            if time.monotonic() < self._broken_until:
-                return None
-            # One of us finds out whether it is back; the others do not wait for that.
-            self._broken_until = time.monotonic() + BREAKER_SECONDS
+        if self._broken:
+            self._try_again()
+            return None
         try:
             async with asyncio.timeout(patience):
-                reply = await command(self._redis)
+                return await command(self._redis)
         except ResponseError as error:
             # It lives: it only refuses this one, for example because the key is something else.
             logger.warning("redis.refused", extra={"error_type": type(error).__name__})
-            return None
         except Exception as error:
             # Anything else, a bug of the client's included, is a Redis we do better without.
-            self._broken_until = time.monotonic() + BREAKER_SECONDS
-            if not broken:
+            if not self._broken:
                 logger.warning("redis.failed", extra={"error_type": type(error).__name__})
-            return None
-        self._broken_until = None
-        return reply
+            self._broken = True
+            self._next_try = time.monotonic() + BREAKER_SECONDS
+        return None
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._trying.drain(seconds=0)
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await self._redis.aclose()
         except Exception as error:
             logger.warning("redis.not_closed", extra={"error_type": type(error).__name__})
+
+    def _try_again(self) -> None:
+        if time.monotonic() < self._next_try:
+            return
+        self._next_try = time.monotonic() + BREAKER_SECONDS
+        # Not by the call that came by: nobody is to wait a second time for a Redis that hangs.
+        self._trying.start(self._try(), name="redis")
+
+    async def _try(self) -> None:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await self._redis.ping()
+        except Exception as error:
+            logger.debug("redis.still_failing", extra={"error_type": type(error).__name__})
+        else:
+            self._broken = False
 
 
 def _connection_pool(url: str) -> BlockingConnectionPool:

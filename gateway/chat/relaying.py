@@ -29,7 +29,7 @@ BELIEVED_SECONDS = 8.0
 # Some batches: what ended just now is still to be told.
 CLOSE_SECONDS = 1.0
 # Without a word from the owner for this long, the store is asked.
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.5
 
 
 class _Elsewhere:

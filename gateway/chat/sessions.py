@@ -105,7 +105,7 @@ class Sessions:
 
     def release(self, session: LiveSession) -> None:
         """Note that the session's turn has ended."""
-        session.active = None
+        session.active = session.announced = None
         session.stop_grace()
         if not session.viewers:
             self._live.pop(session.id, None)
