@@ -11,15 +11,22 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated
+from typing import Any
 
 import aiohttp
 import httpx2
 import msgspec
 import openai
-from openai.types.chat import ChatCompletionMessageParam
 
 from gateway.backends.event_stream import EventSplitter
+from gateway.backends.openai_wire import (
+    FINISH_REASONS,
+    ContentDelta,
+    Event,
+    Line,
+    ReportedUsage,
+    Request,
+)
 from gateway.chat.errors import (
     ContextTooLong,
     GatewayError,
@@ -30,7 +37,7 @@ from gateway.chat.errors import (
     UpstreamTruncated,
     UpstreamUnavailable,
 )
-from gateway.chat.records import Chunk, FinishReason, Message, Role, Usage
+from gateway.chat.records import Chunk, FinishReason, Message, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -47,55 +54,6 @@ MAX_RETRY_AFTER = 86_400.0
 DONE = b"[DONE]"
 # Worth another try although they are 4xx (openai-python retries the same).
 TRANSIENT_STATUS = frozenset({408, 409})
-FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
-
-Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: Tokens | None = None
-    reasoning_tokens: Tokens | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: Tokens
-    completion_tokens: Tokens
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-    def record(self) -> Usage:
-        """Return it under our names."""
-        prompt = self.prompt_tokens_details or _Details()
-        completion = self.completion_tokens_details or _Details()
-        return Usage(
-            input_tokens=self.prompt_tokens,
-            cached_tokens=prompt.cached_tokens or 0,
-            output_tokens=self.completion_tokens,
-            reasoning_tokens=completion.reasoning_tokens or 0,
-        )
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    # Azure's filter sends choices without one.
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Event(msgspec.Struct):
-    """The part we read of a `chat.completion.chunk`; an error comes in its place."""
-
-    choices: list[_Choice] | None = None
-    usage: object = None
-    error: object = None
 
 
 class _ErrorEvent(Exception):
@@ -133,7 +91,7 @@ class OpenAIClient:
                 ),
             ),
         )
-        self._decoder = msgspec.json.Decoder(_Event)
+        self._decoder = msgspec.json.Decoder(Event)
 
     async def stream_chat(
         self, messages: Sequence[Message], *, model: str, max_output_tokens: int, traceparent: str
@@ -145,14 +103,12 @@ class OpenAIClient:
         """
         started = finished = False
         try:
-            async with self._client.chat.completions.with_streaming_response.create(
+            request = Request(
                 model=model,
-                messages=[_param(message) for message in messages],
+                messages=[Line(message.role, message.text) for message in messages],
                 max_completion_tokens=max_output_tokens,
-                stream=True,
-                stream_options={"include_usage": True},
-                extra_headers={"traceparent": traceparent},
-            ) as response:
+            )
+            async with self._post(request, traceparent=traceparent) as response:
                 splitter = EventSplitter()
                 body = response.iter_bytes()
                 async for data in body:
@@ -178,6 +134,32 @@ class OpenAIClient:
         """Close the connections that are kept."""
         await self._client.close()
 
+    @contextlib.asynccontextmanager
+    async def _post(
+        self, request: Request, *, traceparent: str
+    ) -> AsyncGenerator[openai.AsyncAPIResponse[object], None]:
+        # What `chat.completions.with_streaming_response.create` does, but for its walk through the type of
+        # every parameter there is, which costs more than all the rest of a turn (docs/performance.md).
+        answer: Any = await self._client.post(
+            "/chat/completions",
+            cast_to=object,
+            content=msgspec.json.encode(request),
+            options={
+                "headers": {
+                    "Content-Type": "application/json",
+                    "X-Stainless-Raw-Response": "stream",
+                    "traceparent": traceparent,
+                }
+            },
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
+        )
+        response: openai.AsyncAPIResponse[object] = answer
+        try:
+            yield response
+        finally:
+            await response.close()
+
     def _chunk(self, data: bytes) -> Chunk:
         event = self._decoder.decode(data)
         if event.error is not None:
@@ -186,7 +168,7 @@ class OpenAIClient:
         if not event.choices:
             return Chunk(usage=usage)
         choice = event.choices[0]
-        delta = choice.delta or _Delta()
+        delta = choice.delta or ContentDelta()
         text = delta.content or delta.refusal or ""
         reason = choice.finish_reason
         return Chunk(
@@ -199,7 +181,7 @@ class OpenAIClient:
 
 def _usage(bill: object) -> Usage | None:
     try:
-        return msgspec.convert(bill, _Usage).record()
+        return msgspec.convert(bill, ReportedUsage).record()
     except msgspec.ValidationError:
         # The answer is good; it will be billed by our own count.
         logger.warning("upstream.usage_unreadable")
@@ -211,16 +193,6 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in body:
                 pass
-
-
-def _param(message: Message) -> ChatCompletionMessageParam:
-    match message.role:
-        case Role.SYSTEM:
-            return {"role": "system", "content": message.text}
-        case Role.USER:
-            return {"role": "user", "content": message.text}
-        case Role.ASSISTANT:
-            return {"role": "assistant", "content": message.text}
 
 
 def _translate(error: openai.APIError) -> GatewayError:
