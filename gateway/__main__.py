@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="say whether everything needed is there")
     check.set_defaults(run=commands.check)
 
+    schema = actions.add_parser("schema", help="print the JSON Schema of the wire's frames")
+    schema.set_defaults(run=commands.schema)
+
     simulate = actions.add_parser("simulate", help="serve a stand-in for the OpenAI API")
     simulate.add_argument("--simulator-port", type=int, default=9900, metavar="PORT")
     simulate.add_argument("--tokens-per-second", type=float, default=40.0)

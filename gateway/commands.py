@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,9 +19,11 @@ from gateway.backends.tokens import Tokenizer
 from gateway.chat.errors import ConfigError, GatewayError
 from gateway.chat.pricing import usd
 from gateway.chat.records import ReportSnapshot
-from gateway.config import facts_of
+from gateway.chat.schema import frames_schema_text
+from gateway.config import facts_of, supervision
 from gateway.dev.embedded import embedded_postgres, embedded_redis
 from gateway.dev.simulator import SimulatorOptions, create_simulator
+from gateway.notify import Notice, Supervisor
 from gateway.resources import migrations_folder
 from gateway.serve import listening, until_stopped
 from gateway.settings import Settings
@@ -37,7 +40,10 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
         print("No OPENAI_API_KEY: every question will be answered with a notice.", flush=True)
     app = create_app(settings)
     server = settings.server
+    expected = supervision(os.environ, pid=os.getpid())
+    supervisor = Supervisor(expected.address)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(supervisor.watching(seconds=expected.watchdog_seconds))
         if server.ops_port:
             # Entered first, so that it says "draining" until the very end.
             ops = create_ops_app(app)
@@ -53,7 +59,9 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
                 drain_seconds=server.drain_seconds,
             )
         )
+        supervisor.tell(Notice.READY)
         await until_stopped()
+        supervisor.tell(Notice.STOPPING)
     return 0
 
 
@@ -132,6 +140,12 @@ async def simulate(_settings: Settings, arguments: argparse.Namespace) -> int:
     async with listening(app, host="127.0.0.1", port=arguments.simulator_port) as port:
         print(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/v1", flush=True)
         await until_stopped()
+    return 0
+
+
+async def schema(_settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Print the JSON Schema of the frames."""
+    print(frames_schema_text(), end="")
     return 0
 
 

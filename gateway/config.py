@@ -33,6 +33,13 @@ SECTIONS = {
 }
 
 
+class Supervision(msgspec.Struct, frozen=True, kw_only=True):
+    """What systemd expects: where notices go, and after what silence we are dead; "" and 0 for neither."""
+
+    address: str
+    watchdog_seconds: float
+
+
 class _Value(msgspec.Struct, frozen=True):
     text: str
     origin: str
@@ -77,6 +84,22 @@ def load(
             name: _section(name, kind, raw.get(name, {}), origin=origin)
             for name, kind in SECTIONS.items()
         },
+    )
+
+
+def supervision(environ: Mapping[str, str], *, pid: int) -> Supervision:
+    """Return what systemd expects of process `pid` (sd_notify(3), sd_watchdog_enabled(3)).
+
+    Raises `ConfigError` for a time that is none.
+    """
+    text = environ.get("WATCHDOG_USEC", "")
+    if environ.get("WATCHDOG_PID", str(pid)) != str(pid):
+        # Meant for the process that started us.
+        text = ""
+    if text and not (text.isascii() and text.isdecimal()):
+        raise ConfigError("WATCHDOG_USEC: expected microseconds")
+    return Supervision(
+        address=environ.get("NOTIFY_SOCKET", ""), watchdog_seconds=int(text or 0) / 1_000_000
     )
 
 

@@ -38,7 +38,7 @@ class LiveSession:
         self.spent_nano = record.spent_nano
         self.locale = Locale.KO
         self.viewers: set[Viewer] = set()
-        self._warned: set[BudgetName] = set()
+        self._warned: frozenset[BudgetName] = frozenset()
         self.active: Reading | None = None
         self.announced: Turn | None = None
         self.grace: Timer | None = None
@@ -65,7 +65,7 @@ class LiveSession:
         }
         for name, (used, cap) in spent.items():
             if used * 100 >= cap * LOW_PERCENT and name not in self._warned:
-                self._warned.add(name)
+                self._warned |= {name}
                 for viewer in self.viewers:
                     viewer.notify(Notice(code=NoticeCode.BUDGET_LOW, budget=name))
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import secrets
+from functools import lru_cache
 from uuid import UUID
+
+import msgspec
 
 from gateway.chat.codes import Locale
 from gateway.chat.context import system_message
@@ -26,6 +29,8 @@ from gateway.chat.turn import turn_view
 
 # 256 bits; only its hash is stored, so a stolen database opens no session.
 TOKEN_BYTES = 32
+# Reports whose texts are kept for all their sessions together.
+SHARED_REPORTS = 256
 # What `ready` may spend of a frame on stored turns; the rest is for the report and the limits.
 TURNS_BYTES = FRAME_BYTES - 16_384
 
@@ -39,6 +44,10 @@ class Sessions:
         self._clock = clock
         self._rules = rules
         self._live: dict[UUID, LiveSession] = {}
+        # Thousands may talk about one report: its texts are kept, and counted, once (8 KB a session).
+        self._shared = lru_cache(maxsize=SHARED_REPORTS)(
+            lambda report: (report, system_message(report, count=tokenizer.count))
+        )
 
     def __len__(self) -> int:
         return len(self._live)
@@ -117,7 +126,8 @@ class Sessions:
     def _attend(self, record: Session, *, locale: str | None, viewer: Viewer) -> LiveSession:
         session = self._live.get(record.id)
         if session is None:
-            system = system_message(record.report, count=self._tokenizer.count)
+            report, system = self._shared(record.report)
+            record = msgspec.structs.replace(record, report=report)
             session = self._live[record.id] = LiveSession(record, system=system)
         # What other processes spent meanwhile is in the store.
         session.spent_nano = record.spent_nano

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from contextlib import aclosing
 from enum import IntEnum, unique
 from uuid import UUID
@@ -112,7 +111,7 @@ class Connection:
         self._locale = Locale.KO
         self._session: LiveSession | None = None
         self._bad = 0
-        self._queue: deque[_Watch | Notice | Close] = deque()
+        self._queue: list[_Watch | Notice | Close] = []
         self._following: Turn | None = None
         self._position = 0
         self._follower: asyncio.Task[None] | None = None
@@ -137,8 +136,8 @@ class Connection:
 
     def watch(self, turn: Turn) -> None:
         """Follow `turn` from its start, unless it is being followed already."""
-        queued = (w.turn for w in self._queue if isinstance(w, _Watch))
-        if turn is not self._following and all(turn is not t for t in queued):
+        queued = [w.turn for w in self._queue if isinstance(w, _Watch)]
+        if not any(_is_same(turn, other) for other in (self._following, *queued)):
             self._enqueue(_Watch(turn))
 
     def notify(self, notice: Notice) -> None:
@@ -178,16 +177,17 @@ class Connection:
         ask: UUID | None = None
         try:
             frame = parse(message.data)
-            self._bad = 0
             if isinstance(frame, Ask):
                 ask = frame.id
             await self._handle(frame)
+            self._bad = 0
         except InvalidFrame as error:
             await self.send(self._refusal(error, ask=ask))
             self._bad += 1
             if self._bad == BAD_FRAMES:
                 await self.close(Close.BAD_FRAMES)
         except GatewayError as error:
+            self._bad = 0
             await self.send(self._refusal(error, ask=ask))
         except Exception:
             logger.exception("frame.crashed")
@@ -232,12 +232,16 @@ class Connection:
 
     def _enqueue(self, watch: _Watch | Notice | Close) -> None:
         previous = self._follower
-        if previous is not None and isinstance(watch, _Watch) and watch.turn is self._following:
+        if (
+            previous is not None
+            and isinstance(watch, _Watch)
+            and _is_same(watch.turn, self._following)
+        ):
             # Asked for again: begin anew where the client says it is, or where it was.
             if not watch.resumed:
                 watch.after = self._position
             previous.cancel()
-            self._queue.appendleft(watch)
+            self._queue.insert(0, watch)
             self._follower = asyncio.create_task(self._follow(previous), name="follow")
             return
         self._queue.append(watch)
@@ -248,7 +252,7 @@ class Connection:
         if previous is not None:
             await asyncio.gather(previous, return_exceptions=True)
         while self._queue:
-            watch = self._queue.popleft()
+            watch = self._queue.pop(0)
             if isinstance(watch, Notice):
                 await self.send(watch)
                 continue
@@ -286,3 +290,9 @@ class Connection:
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _is_same(turn: Turn, other: Turn | None) -> bool:
+    # Not by identity, nor by turn id: a question that came to two processes at once is a turn in each,
+    # of which one turns out to stand for the other.
+    return other is not None and turn.client_id == other.client_id

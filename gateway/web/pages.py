@@ -33,6 +33,8 @@ async def index(request: web.Request) -> web.FileResponse:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the security headers on every response; ask browsers to revalidate the page and its files."""
+    if isinstance(response, web.WebSocketResponse):
+        return  # no page; and they would be kept as long as the connection
     response.headers.update(HEADERS)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache")
 

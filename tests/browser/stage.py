@@ -134,19 +134,21 @@ class Stage:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.ready = READY
+        # Whether a connection is closed again at once.
+        self.refusing = False
         self.requests: list[str] = []
         self.sockets: list[WebSocketRoute] = []
         self.received: list[Frame] = []
         self._news = asyncio.Condition()
         self._edits: dict[str, Callable[[str], str]] = {}
 
-    def without(self, path: str, *texts: str, instead: str = "") -> None:
-        """Serve a file of the page without some of its code: what guards must be missed."""
+    def spoil(self, path: str, replacements: dict[str, str]) -> None:
+        """Serve a file of the page with some code replaced: a check has to notice when its guard is gone."""
 
         def edit(source: str) -> str:
-            for text in texts:
-                assert text in source, f"{path} has no {text!r}"
-                source = source.replace(text, instead)
+            for guard, instead in replacements.items():
+                assert guard in source, f"{path} has no {guard!r}"
+                source = source.replace(guard, instead)
             return source
 
         self._edits[path] = edit
@@ -195,6 +197,9 @@ class Stage:
 
     def _connect(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
+        if self.refusing:
+            asyncio.ensure_future(socket.close(code=1013))
+            return
         socket.on_message(lambda data: asyncio.ensure_future(self._receive(socket, data)))
 
     async def _receive(self, socket: WebSocketRoute, data: str | bytes) -> None:

@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
+from tests.browser.steps import ask
 from tests.running_gateway import running_gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -13,12 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PACED = SimulatorOptions(tokens_per_second=60, first_token_seconds=0.2)
 TURNS = 25
 QUOTED = 20
-
-
-async def ask(page: Page, text: str) -> None:
-    """Type a question and send it with Enter."""
-    await page.get_by_test_id("composer").fill(text)
-    await page.get_by_test_id("composer").press("Enter")
 
 
 async def test_an_answer_streams_in_and_survives_a_reload(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,11 @@ class GatewayProcess(msgspec.Struct):
     url: str
     process: asyncio.subprocess.Process
 
+    async def kill(self) -> None:
+        """Kill it (kill -9) and wait until it is gone."""
+        self.process.kill()
+        await self.process.wait()
+
 
 @asynccontextmanager
 async def simulator(
@@ -38,24 +44,27 @@ async def simulator(
 
 @asynccontextmanager
 async def gateway_process(
-    *, database: str, base_url: str, **settings: str
+    *, database: str, base_url: str, port: int = 0, **settings: str
 ) -> AsyncIterator[GatewayProcess]:
     """Run `python -m gateway serve`; `settings` are named as in the environment."""
+    settings = ALONE | settings
     environ = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database,
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": base_url,
         "GATEWAY_OPENAI_MODEL": "sim-plain",
-    } | {f"GATEWAY_{name.upper()}": value for name, value in (ALONE | settings).items()}
+    } | {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve", "--port", "0"),
+        *(sys.executable, "-m", "gateway", "serve", "--port", str(port)),
         env=environ,
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
     listening = asyncio.get_running_loop().create_future()
-    log = asyncio.create_task(_read(process.stderr, listening))
+    # The ops listener comes first, and says so too.
+    ops_port = int(settings["server_ops_port"])
+    log = asyncio.create_task(_read(process.stderr, listening, ops_port=ops_port))
     try:
         async with asyncio.timeout(START_SECONDS):
             port = await listening
@@ -67,10 +76,22 @@ async def gateway_process(
         await log
 
 
-async def _read(log: asyncio.StreamReader, listening: asyncio.Future[int]) -> None:
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _read(
+    log: asyncio.StreamReader, listening: asyncio.Future[int], *, ops_port: int
+) -> None:
     # To its end: a process whose log nobody reads stops when the pipe is full.
     async for line in log:
         if b'"server.listening"' in line and not listening.done():
-            listening.set_result(msgspec.json.decode(line)["port"])
+            port = msgspec.json.decode(line)["port"]
+            if port != ops_port:
+                listening.set_result(port)
     if not listening.done():
         listening.set_exception(AssertionError("the gateway did not start"))

@@ -4,10 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+
+import aiohttp
 
 from gateway.backends.postgres import Database
 from gateway.chat.records import ReportSnapshot
@@ -16,10 +18,12 @@ from gateway.dev.simulator import SimulatorOptions
 from tests import canary
 from tests.chat_client import GUARD_SECONDS, ChatClient, Frame
 
-# About a second for an answer: time to do something while it is on its way.
-STROLLING = SimulatorOptions(tokens_per_second=120, first_token_seconds=0)
+# A second or two for an answer: time to leave and come back while it is on its way.
+STROLLING = SimulatorOptions(tokens_per_second=60, first_token_seconds=0)
+# Half a second: time to do something at once.
+WALKING = SimulatorOptions(tokens_per_second=240, first_token_seconds=0)
 # A tenth or two.
-WALKING = SimulatorOptions(tokens_per_second=800, first_token_seconds=0)
+RUNNING = SimulatorOptions(tokens_per_second=800, first_token_seconds=0)
 REPORT = ReportSnapshot(
     id="saesol",
     headline=f"Saesol's third quarter {canary.HEADLINE}",
@@ -55,6 +59,16 @@ async def begun(client: ChatClient, frames: list[Frame], *, deltas: int = 1) -> 
     while sum(frame["type"] == "delta" for frame in frames) < deltas:
         frames.append(await client.receive())
     return frames
+
+
+async def close_code(client: ChatClient) -> int | None:
+    """Return the code with which the gateway has closed the connection, None where it has not."""
+    with suppress(aiohttp.ClientError):
+        # Whatever is the answer to this, it is no close.
+        await client.send(type="ping")
+    async with asyncio.timeout(GUARD_SECONDS):
+        await client.socket.receive()
+    return client.socket.close_code
 
 
 async def stored_turns(database: Database) -> int:

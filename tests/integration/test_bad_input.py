@@ -17,7 +17,7 @@ from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
 from gateway.dev.embedded_server import EmbeddedServer
 from tests import canary
 from tests.chat_client import ChatClient, Frame
-from tests.integration.helpers import REPORT, WALKING, question, stored_turns, without
+from tests.integration.helpers import REPORT, RUNNING, close_code, question, stored_turns, without
 from tests.running_gateway import RunningGateway, running_gateway
 
 INVALID = {"type": "error", "scope": "frame", "code": "invalid_frame", "retryable": False}
@@ -60,7 +60,7 @@ async def gateway(
     """A gateway at which nothing crashes, nothing more is stored, and a neighbour's answer goes on."""
     await store.import_reports([REPORT])
     async with (
-        running_gateway(database=postgres.url, redis=redis.url, options=WALKING) as gateway,
+        running_gateway(database=postgres.url, redis=redis.url, options=RUNNING) as gateway,
         ChatClient.connect(gateway.url, report_id=REPORT.id) as neighbour,
     ):
         await neighbour.say(question())
@@ -186,14 +186,14 @@ async def test_three_bad_frames_in_a_row(client: ChatClient) -> None:
     """The third bad frame in a row closes the connection with 4500."""
     for _ in range(3):
         assert await answer_to(client, "{") == INVALID
-    assert await client.closed() == 4500
+    assert await close_code(client) == 4500
 
 
 async def test_three_hellos_too_many(client: ChatClient) -> None:
     """A hello in the wrong place is a bad frame: the third in a row closes the connection with 4500."""
     for _ in range(3):
         assert await answer_to(client, BAD_FRAMES["a second hello"]) == INVALID
-    assert await client.closed() == 4500
+    assert await close_code(client) == 4500
 
 
 async def test_bad_frames_now_and_then(client: ChatClient) -> None:

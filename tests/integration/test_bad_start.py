@@ -14,7 +14,7 @@ from gateway.chat.frames import SUBPROTOCOL
 from gateway.dev.embedded_server import EmbeddedServer
 from tests import canary
 from tests.chat_client import ChatClient, Frame
-from tests.integration.helpers import REPORT, question, without
+from tests.integration.helpers import REPORT, close_code, question, without
 from tests.running_gateway import RunningGateway, running_gateway
 
 FOREIGN = "https://evil.example"
@@ -87,7 +87,7 @@ async def test_three_messages_before_hello(gateway: RunningGateway) -> None:
     async with silent(gateway) as client:
         for _ in range(3):
             await client.ask(question())
-        assert await client.closed() == 4500
+        assert await close_code(client) == 4500
 
 
 async def test_no_hello(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:

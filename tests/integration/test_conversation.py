@@ -138,7 +138,7 @@ async def test_redis_comes_and_goes(
 ) -> None:
     """With Redis stopped, started, wiped and hung between turns, each prompt has the last 20 messages."""
     # So that Redis is asked as soon as it is back, when what it knows is old.
-    monkeypatch.setattr("gateway.backends.redis_cache.BREAKER_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.backends.redis_link.BREAKER_SECONDS", 0.0)
     wrong = []
 
     async def go_on_to(turn: int) -> None:

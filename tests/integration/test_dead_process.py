@@ -66,7 +66,8 @@ async def test_silent_turn_is_settled_at_its_bound(
         await clients[0].say("Why?")
         turn_id = (await begun(clients[0], []))[0]["turn_id"]
         await database.fetch(OVERDUE, (UUID(turn_id),))
-        assert await store.expire() == 1
+        # The gateway looks for such turns, too: whichever comes first.
+        await store.expire()
         lost = await stored(database, turn_id)
         assert (lost.state, lost.source) == ("interrupted", "estimated")
         assert lost.cost == lost.reserved > 0

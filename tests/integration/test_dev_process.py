@@ -124,16 +124,12 @@ async def test_the_end_of_a_trial(folder: Path) -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("log_format", ["json", "text"])
-async def test_what_a_trial_writes(
-    folder: Path, upstream: tuple[str, SimulatorLog], log_format: str
-) -> None:
+async def test_what_a_trial_writes(folder: Path, upstream: tuple[str, SimulatorLog]) -> None:
     """All output and logs of a trial at DEBUG hold nothing of question, answer, key or token."""
     base_url, seen = upstream
     async with (
         trial(
             folder,
-            GATEWAY_LOG_FORMAT=log_format,
             OPENAI_API_KEY=canary.KEY,
             OPENAI_BASE_URL=base_url,
             GATEWAY_OPENAI_MODEL="sim-plain",

@@ -13,6 +13,7 @@ from tests.chat_client import ChatClient, Frame, text_of, types_of
 from tests.integration.helpers import (
     REPORT,
     STROLLING,
+    WALKING,
     begun,
     eventually,
     question,
@@ -26,11 +27,9 @@ from tests.running_gateway import RunningGateway, running_gateway
 async def gateway(
     store: PostgresStore, postgres: EmbeddedServer, redis: EmbeddedServer
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway whose upstream takes some tenths of a second for an answer."""
+    """A gateway whose upstream takes half a second for an answer."""
     await store.import_reports([REPORT])
-    async with running_gateway(
-        database=postgres.url, redis=redis.url, options=STROLLING
-    ) as gateway:
+    async with running_gateway(database=postgres.url, redis=redis.url, options=WALKING) as gateway:
         yield gateway
 
 
@@ -101,15 +100,19 @@ async def test_an_answer_arrives_in_pieces(client: ChatClient) -> None:
     assert all(before == after for before, after in joints)
 
 
-async def test_resuming_on_the_way(gateway: RunningGateway, database: Database) -> None:
+async def test_resuming_on_the_way(
+    store: PostgresStore, database: Database, postgres: EmbeddedServer
+) -> None:
     """Back while the answer is on its way, a client is given the rest of it, without gap or repetition."""
-    async with ChatClient.connect(gateway.url, report_id=REPORT.id) as client:
-        await client.say(question())
-        frames = await begun(client, [], deltas=3)
-    async with ChatClient.connect(gateway.url, session=client.ready["session"]) as again:
-        turn_id = again.ready["active_turn"]["turn_id"]
-        await again.send(type="resume", turn_id=turn_id, after=frames[-1]["to"])
-        rest = await again.until_end()
+    await store.import_reports([REPORT])
+    async with running_gateway(database=postgres.url, options=STROLLING) as gateway:
+        async with ChatClient.connect(gateway.url, report_id=REPORT.id) as client:
+            await client.say(question())
+            frames = await begun(client, [], deltas=3)
+        async with ChatClient.connect(gateway.url, session=client.ready["session"]) as again:
+            turn_id = again.ready["active_turn"]["turn_id"]
+            await again.send(type="resume", turn_id=turn_id, after=frames[-1]["to"])
+            rest = await again.until_end()
     assert types_of(rest) == ["delta", "done"]
     # `text_of` checks that every piece follows the one before.
     assert text_of(frames + rest) == (await stored(database, turn_id))[1]

@@ -5,14 +5,20 @@ import pytest
 from tests.bench.idle_connections import measure, sample_reports
 from tests.integration import figures
 
-# A measurement of few is less sure: memory comes in pages, and what all share counts for more.
-FEW = pytest.param(300, 24)
-MANY = pytest.param(2000, 20, marks=pytest.mark.stress)
+REPORT_ID = sample_reports()[0].id
+STRESS = pytest.mark.stress
 
 
-@pytest.mark.parametrize(("connections", "most_kb"), [FEW, MANY])
-@pytest.mark.parametrize("report_id", [None, sample_reports()[0].id])
-async def test_idle_connections(connections: int, most_kb: int, report_id: str | None) -> None:
+@pytest.mark.parametrize(
+    ("connections", "report_id", "most_kb"),
+    [
+        # Of few it is less sure: memory comes in pages, and what all share counts for more.
+        pytest.param(300, REPORT_ID, 24, id="few"),
+        pytest.param(2000, REPORT_ID, 20, id="many", marks=STRESS),
+        pytest.param(2000, None, 20, id="many without report", marks=STRESS),
+    ],
+)
+async def test_idle_connections(connections: int, report_id: str | None, most_kb: int) -> None:
     """A greeted connection that is idle costs the gateway at most 20 KB."""
     measured = await measure(connections, report_id=report_id)
     figures.record(

@@ -15,7 +15,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from gateway.logs import AllowListFormatter, TextFormatter
 from tests import canary
 from tests.chat_client import ChatClient, Frame, text_of
-from tests.integration.helpers import REPORT, STROLLING, begun, down, question
+from tests.integration.helpers import REPORT, WALKING, begun, down, question
 from tests.integration.test_bad_input import BAD_FRAMES
 from tests.raw_upstream import DONE, Do, Script, answer, content, event, finish, playing, refusal
 from tests.running_gateway import RunningGateway, running_gateway
@@ -60,9 +60,7 @@ def gateway(
     postgres: EmbeddedServer, redis: EmbeddedServer
 ) -> AbstractAsyncContextManager[RunningGateway]:
     """A gateway on the simulator, to be entered."""
-    return running_gateway(
-        database=postgres.url, redis=redis.url, options=STROLLING, key=canary.KEY
-    )
+    return running_gateway(database=postgres.url, redis=redis.url, options=WALKING, key=canary.KEY)
 
 
 @pytest.fixture(autouse=True)

@@ -1,22 +1,20 @@
-"""RedisCache: it may forget, it never lies, never raises and never keeps anybody waiting."""
+"""RedisCache: it may forget, it never lies and never raises."""
 
 import asyncio
-import os
 import random
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
 
-from gateway.backends import redis_cache as module
 from gateway.backends.redis_cache import NoCache, RedisCache
-from gateway.chat.errors import ConfigError
+from gateway.backends.redis_link import RedisLink
 from gateway.chat.records import History
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.builders import an_exchange
+from tests.integration.helpers import hung
+from tests.integration.redis_wire import command
 
 # Only so that a hang fails the test instead of holding it up.
 HANG_SECONDS = 5.0
@@ -30,18 +28,12 @@ async def cache(redis: EmbeddedServer) -> AsyncIterator[RedisCache]:
         yield cache
 
 
-@pytest.fixture
-def no_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis is asked again at once after a failure."""
-    monkeypatch.setattr(module, "BREAKER_SECONDS", 0.0)
-
-
 @asynccontextmanager
-async def caching(url: str) -> AsyncIterator[RedisCache]:
-    """Make a cache and close it."""
-    cache = RedisCache(url, messages=20, ttl_seconds=100)
-    yield cache
-    await cache.close()
+async def caching(url: str, *, messages: int = 20) -> AsyncIterator[RedisCache]:
+    """Make a cache and close its link."""
+    link = RedisLink(url)
+    yield RedisCache(link, messages=messages, ttl_seconds=100)
+    await link.close()
 
 
 def a_history(session_id: UUID) -> History:
@@ -75,9 +67,8 @@ async def test_another_length_is_another_memory(cache: RedisCache, redis: Embedd
     """A gateway that quotes another number of messages does not see what this one remembers."""
     session_id = uuid4()
     await cache.remember(session_id, a_history(session_id))
-    other = RedisCache(redis.url, messages=4, ttl_seconds=100)
-    assert await other.recall(session_id) is None
-    await other.close()
+    async with caching(redis.url, messages=4) as other:
+        assert await other.recall(session_id) is None
 
 
 async def test_a_wiped_redis(cache: RedisCache, redis: EmbeddedServer) -> None:
@@ -116,67 +107,14 @@ async def test_a_key_of_another_kind(cache: RedisCache, redis: EmbeddedServer) -
     assert await cache.recall(other) is not None
 
 
-async def test_a_redis_that_is_gone(
-    cache: RedisCache, redis: EmbeddedServer, no_breaker: None
-) -> None:
-    """A Redis that was killed is forgotten about, and used again when it is back."""
+async def test_a_silent_redis(cache: RedisCache, redis: EmbeddedServer) -> None:
+    """With a Redis that no longer answers nothing is recalled, a hundred times over."""
     session_id = uuid4()
     await cache.remember(session_id, a_history(session_id))
-    redis.kill()
-    for _ in range(2):
-        assert await cache.recall(session_id) is None
-        await cache.remember(session_id, a_history(session_id))
-    await redis.start()
-    await cache.remember(session_id, a_history(session_id))
-    assert await cache.recall(session_id) is not None
-
-
-async def test_a_silent_redis(
-    cache: RedisCache, redis: EmbeddedServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A Redis that no longer answers is waited for once, then not asked, and that is said once."""
-    session_id = uuid4()
-    await cache.remember(session_id, a_history(session_id))
-    with stopped(redis):
+    with hung(redis):
         async with asyncio.timeout(HANG_SECONDS):
             for _ in range(100):
                 assert await cache.recall(session_id) is None
-    assert [record.msg for record in caplog.records] == ["cache.failed"]
-
-
-async def test_a_redis_that_never_greets(redis: EmbeddedServer) -> None:
-    """Connecting to a silent Redis is bounded too."""
-    with stopped(redis):
-        async with asyncio.timeout(HANG_SECONDS), caching(redis.url) as cache:
-            assert await cache.recall(uuid4()) is None
-
-
-async def test_one_asks_whether_it_is_back(
-    cache: RedisCache, redis: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a failure and a pause a single call tries, and the others do without."""
-    session_id = uuid4()
-    await cache.remember(session_id, a_history(session_id))
-    with stopped(redis), monkeypatch.context() as patch:
-        patch.setattr(module, "BREAKER_SECONDS", 0.0)
-        assert await cache.recall(session_id) is None
-    recalled = await asyncio.gather(*(cache.recall(session_id) for _ in range(10)))
-    assert sum(history is not None for history in recalled) == 1
-    assert await cache.recall(session_id) is not None
-
-
-async def test_a_late_reply_is_nobodys(
-    redis: EmbeddedServer, tmp_path: Path, no_breaker: None
-) -> None:
-    """A reply that comes after its caller left is not taken for the next caller's (CVE-2023-28858)."""
-    first, second = uuid4(), uuid4()
-    async with slow(redis, tmp_path, seconds=[0.0, 0.0, 0.5]) as url, caching(url) as cache:
-        await cache.remember(first, a_history(first))
-        await cache.remember(second, a_history(second))
-        assert await cache.recall(first) is None
-        history = await cache.recall(second)
-        assert history is not None
-        assert history.exchanges[0].question.text == str(second)
 
 
 async def test_a_storm_of_cancellations(cache: RedisCache) -> None:
@@ -198,18 +136,6 @@ async def test_a_storm_of_cancellations(cache: RedisCache) -> None:
     assert texts == [str(session_id) for session_id in sessions]
 
 
-async def test_a_cancellation_is_one(cache: RedisCache, redis: EmbeddedServer) -> None:
-    """Cancelling whoever waits for Redis raises CancelledError there."""
-    session_id = uuid4()
-    await cache.remember(session_id, a_history(session_id))
-    with stopped(redis):
-        call = asyncio.create_task(cache.recall(session_id))
-        await asyncio.sleep(0.05)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-
-
 async def test_no_cache() -> None:
     """Where there is no Redis nothing is remembered."""
     cache, session_id = NoCache(), uuid4()
@@ -217,61 +143,5 @@ async def test_no_cache() -> None:
     assert await cache.recall(session_id) is None
 
 
-@pytest.mark.parametrize("url", ["http://me:hunter2@localhost", "redis://me:hunter2@h:port"])
-def test_a_bad_url(url: str) -> None:
-    """A URL that is none stops the start, and its password is not repeated."""
-    with pytest.raises(ConfigError) as caught:
-        RedisCache(url, messages=20, ttl_seconds=100)
-    assert "hunter2" not in str(caught.value)
-
-
-@contextmanager
-def stopped(redis: EmbeddedServer) -> Iterator[None]:
-    """Let Redis accept connections and answer nothing."""
-    os.kill(redis.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(redis.pid, signal.SIGCONT)
-
-
-@asynccontextmanager
-async def slow(redis: EmbeddedServer, folder: Path, *, seconds: list[float]) -> AsyncIterator[str]:
-    """Pass everything on, each reply so many `seconds` later, at last without delay."""
-    delays = iter(seconds)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        redis_reader, redis_writer = await asyncio.open_unix_connection(_path(redis))
-        while request := await reader.read(65536):
-            redis_writer.write(request)
-            reply = await redis_reader.read(65536)
-            await asyncio.sleep(next(delays, 0.0))
-            writer.write(reply)
-        for end in (redis_writer, writer):
-            end.close()
-
-    path = folder / "slow.sock"
-    async with await asyncio.start_unix_server(serve, path):
-        yield f"unix://{path}"
-    # What is being delayed ends too.
-    await asyncio.sleep(max(seconds))
-
-
-async def command(redis: EmbeddedServer, *words: str | bytes) -> bytes:
-    """Send one command and return the first part of the reply, as they are on the wire."""
-    reader, writer = await asyncio.open_unix_connection(_path(redis))
-    parts = [word.encode() if isinstance(word, str) else word for word in words]
-    writer.write(b"*%d\r\n" % len(parts))
-    for part in parts:
-        writer.write(b"$%d\r\n%b\r\n" % (len(part), part))
-    reply = await reader.readline()
-    writer.close()
-    return reply
-
-
 def _key(session_id: UUID) -> str:
     return f"chatgw:v1:history:20:{session_id}"
-
-
-def _path(redis: EmbeddedServer) -> str:
-    return redis.url.removeprefix("unix://")

@@ -11,7 +11,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from tests.chat_client import ChatClient, Frame, text_of, types_of
 from tests.integration.helpers import (
     REPORT,
-    STROLLING,
+    WALKING,
     begun,
     down,
     eventually,
@@ -28,10 +28,10 @@ from tests.running_gateway import RunningGateway, running_gateway
 async def gateway(
     store: PostgresStore, postgres: EmbeddedServer, redis: EmbeddedServer
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway whose answers take about a second."""
+    """A gateway whose answers take half a second."""
     await store.import_reports([REPORT])
     async with running_gateway(
-        database=postgres.url, redis=redis.url, options=STROLLING, **OPEN_DOOR
+        database=postgres.url, redis=redis.url, options=WALKING, **OPEN_DOOR
     ) as gateway:
         yield gateway
 
@@ -142,7 +142,7 @@ async def test_a_stop_before_the_answer_is_stored(
 ) -> None:
     """A gateway that is stopped while Postgres is on its way back stores the answer first."""
     await store.import_reports([REPORT])
-    async with running_gateway(database=postgres.url, options=STROLLING) as gateway:
+    async with running_gateway(database=postgres.url, options=WALKING) as gateway:
         async with ChatClient.connect(gateway.url, report_id=REPORT.id) as client:
             await client.say(question())
             frames = await begun(client, [])

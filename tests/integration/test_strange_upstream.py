@@ -56,12 +56,12 @@ STRANGE: dict[str, tuple[Script, str]] = {
     "an end too early": ((HEAD + chunks(SAYS) + b"ff\r\nabc", Do.CLOSE), "upstream_truncated"),
     "endless redirects": (
         (b"HTTP/1.1 302 Found\r\nLocation: /v1/chat/completions\r\nContent-Length: 0\r\n\r\n",),
-        "upstream_unavailable",
+        "upstream_rejected",
     ),
     "no content": ((b"HTTP/1.1 204 No Content\r\n\r\n",), "upstream_truncated"),
     "nesting first": ((answer(NESTED),), "upstream_unavailable"),
     "nesting in the stream": ((answer(SAYS, NESTED),), "upstream_truncated"),
-    "no choice": ((answer(event({"choices": None})),), "upstream_unavailable"),
+    "no choice": ((answer(event({"choices": None})),), "upstream_truncated"),
     "an error page nested": (
         (
             b"HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\nContent-Length: 50000\r\n\r\n",
@@ -88,6 +88,12 @@ BILLS = {
     ),
     "nothing": billed(prompt_tokens=0, completion_tokens=0),
 }
+
+
+@pytest.fixture(autouse=True)
+def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for the retry."""
+    monkeypatch.setattr("gateway.chat.reading.RETRY_SECONDS", 0.0)
 
 
 @asynccontextmanager

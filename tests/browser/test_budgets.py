@@ -1,0 +1,183 @@
+"""What the page weighs and how long it keeps the reader waiting."""
+
+import gzip
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, Response, expect
+
+from gateway.chat.records import ReportSnapshot
+from gateway.dev.embedded_server import EmbeddedServer
+from gateway.dev.simulator import SimulatorOptions
+from tests.browser.stage import STATIC, Stage, stored
+from tests.browser.steps import ask
+from tests.running_gateway import RunningGateway, running_gateway
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+KB = 1024
+REQUESTS = 12
+FIRST_LOAD, WITH_HIGHLIGHTER = 60 * KB, 95 * KB
+CSS, HTML = 8 * KB, 5 * KB
+LONG_TASKS_MS, LONGEST_TASK_MS = 150, 50
+KEY_TO_PAINT_MS = 50
+NODES, HEAP = 8_000, 60 * KB * KB
+LARGEST_PAINT_MS, LAYOUT_SHIFT = 1_200, 0.02
+# A busy machine makes a page look slower than it is, never faster: the best of these counts.
+ATTEMPTS = 3
+KEYS = 20
+
+PACED = SimulatorOptions(tokens_per_second=2_500, first_token_seconds=0.1)
+OBSERVE = """
+    window.seen = { longtask: [], 'layout-shift': [], event: [], 'largest-contentful-paint': [] };
+    for (const type of Object.keys(window.seen)) {
+        new PerformanceObserver((list) => window.seen[type].push(...list.getEntries()))
+            .observe({ type, buffered: true, durationThreshold: 16 });
+    }
+"""
+DURATIONS = "() => window.seen.longtask.map(({ duration }) => duration)"
+KEY_DURATIONS = """() => window.seen.event.filter(({ name }) => name === 'keydown')
+    .map(({ duration }) => duration)"""
+SHIFTED = """() => window.seen['layout-shift'].filter((shift) => !shift.hadRecentInput)
+    .reduce((sum, { value }) => sum + value, 0)"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway(
+    report: ReportSnapshot, postgres: EmbeddedServer
+) -> AsyncIterator[RunningGateway]:
+    """A gateway whose model writes 20 KB of Korean Markdown in about four seconds."""
+    async with running_gateway(
+        database=postgres.url,
+        options=PACED,
+        openai_model="sim-korean-20k",
+        openai_max_output_tokens="16000",
+        cost_request_usd="0.5",
+    ) as gateway:
+        yield gateway
+
+
+async def long_tasks(page: Page, gateway: RunningGateway) -> list[float]:
+    """Stream 20 KB and return the long tasks it made."""
+    await page.goto(gateway.url)
+    await page.get_by_test_id("new-conversation").click()
+    await ask(page, "길게 답해 줘")
+    await expect(page.get_by_test_id("stop")).to_be_visible()
+    await page.evaluate("window.seen.longtask = []")
+    await expect(page.get_by_test_id("copy")).to_be_visible(timeout=30_000)
+    tasks: list[float] = await page.evaluate(DURATIONS)
+    return tasks
+
+
+def within_budget(tasks: list[float]) -> bool:
+    """Return whether long tasks are few and short enough."""
+    return sum(tasks) <= LONG_TASKS_MS and max(tasks, default=0) <= LONGEST_TASK_MS
+
+
+async def test_the_first_load_is_light(gateway: RunningGateway, page: Page) -> None:
+    """26: at most 12 requests and 60 KB compressed; fast, and nothing jumps."""
+    responses: list[Response] = []
+    page.on("response", lambda response: responses.append(response))
+    await page.add_init_script(OBSERVE)
+    await page.goto(gateway.url)
+    await expect(page.locator("body")).to_have_attribute("data-state", "online")
+    await expect(page.get_by_test_id("suggestion").first).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    sizes = {
+        response.url: len(gzip.compress(await response.body(), 9))
+        for response in responses
+        if not response.url.startswith("data:")
+    }
+    print(f"\nfirst load: {len(sizes)} requests, {sum(sizes.values())} bytes gzip")
+    assert len(sizes) <= REQUESTS
+    assert sum(sizes.values()) <= FIRST_LOAD
+    assert sizes[f"{gateway.url}/"] <= HTML
+    assert sizes[f"{gateway.url}/static/chat.css"] <= CSS
+    paints = await page.evaluate("window.seen['largest-contentful-paint'].map((e) => e.startTime)")
+    assert max(paints) <= LARGEST_PAINT_MS
+    assert await page.evaluate(SHIFTED) <= LAYOUT_SHIFT
+
+
+async def test_the_whole_page_is_light(stage: Stage) -> None:
+    """26: with every module, the highlighter and a language the page stays within 95 KB compressed."""
+    await stage.open()
+    await stage.answer("```python\nprint(1)\n```\n\n끝")
+    await expect(stage.page.locator(".hl-built_in")).to_be_visible()
+    assert any("core.min.js" in path for path in stage.requests)
+    files = {STATIC / (path.removeprefix("static/") or "index.html") for path in stage.requests}
+    files.discard(STATIC / "api/reports")
+    weights = {file.name: len(gzip.compress(file.read_bytes(), 9)) for file in files}
+    print(f"\nwith highlighter: {len(weights)} files, {sum(weights.values())} bytes gzip")
+    assert sum(weights.values()) <= WITH_HIGHLIGHTER
+    client = ("client.js", "connection.js", "conversation.js")
+    assert sum(weights[name] for name in client) <= 8 * KB
+
+
+async def test_a_long_answer_streams_smoothly(gateway: RunningGateway, page: Page) -> None:
+    """26: 20 KB make at most 150 ms of long tasks, none longer than 50 ms."""
+    await page.add_init_script(OBSERVE)
+    attempts: list[list[float]] = []
+    for _ in range(ATTEMPTS):
+        attempts.append(await long_tasks(page, gateway))
+        if within_budget(attempts[-1]):
+            break
+    print(f"\nlong tasks: {attempts}")
+    assert any(within_budget(tasks) for tasks in attempts)
+
+
+async def test_a_naive_renderer_breaks_the_budget(gateway: RunningGateway, page: Page) -> None:
+    """26, able to fail: a page that draws the whole answer for every frame is too slow."""
+    source = (STATIC / "js" / "answer.js").read_text("utf-8")
+    guard = "if (!next.startsWith(source)) clear();"
+    assert guard in source
+    await page.route(
+        "**/js/answer.js",
+        lambda route: route.fulfill(
+            body=source.replace(guard, "clear();"), content_type="text/javascript"
+        ),
+    )
+    await page.add_init_script(OBSERVE)
+    tasks = await long_tasks(page, gateway)
+    print(f"\nnaive: {sum(tasks):.0f} ms in {len(tasks)}, longest {max(tasks, default=0):.0f}")
+    assert not within_budget(tasks)
+
+
+async def test_keys_are_answered_while_streaming(gateway: RunningGateway, page: Page) -> None:
+    """26: 95 of 100 keys pressed during an answer are painted within 50 ms."""
+    await page.add_init_script(OBSERVE)
+    p95s: list[float] = []
+    for _ in range(ATTEMPTS):
+        await page.goto(gateway.url)
+        await page.get_by_test_id("new-conversation").click()
+        await ask(page, "길게 답해 줘")
+        await expect(page.get_by_test_id("answer")).not_to_be_empty()
+        await page.evaluate("window.seen.event = []")
+        await page.get_by_test_id("composer").press_sequentially("가나다라" * 5, delay=60)
+        slow = sorted(await page.evaluate(KEY_DURATIONS))
+        # Keys faster than the observer's threshold are not among them.
+        keys = [0.0] * (KEYS - len(slow)) + slow
+        p95s.append(keys[round(len(keys) * 0.95) - 1])
+        if p95s[-1] <= KEY_TO_PAINT_MS:
+            break
+        await page.get_by_test_id("stop").click()
+        await expect(page.get_by_test_id("send")).to_be_visible()
+    print(f"\nkey to paint, p95: {p95s}")
+    assert min(p95s) <= KEY_TO_PAINT_MS
+
+
+async def test_a_long_conversation_is_not_heavy(stage: Stage) -> None:
+    """26: 300 stored messages and 3 more answers: at most 8,000 nodes and 60 MB."""
+    text = "**굵게** 쓴 문단입니다.\n\n- 하나\n- 둘\n\n| 구분 | 값 |\n|---|---|\n| 매출 | 1,200 |\n\n끝"
+    await stage.open(turns=[stored(number, text=text) for number in range(1, 151)])
+    for number in range(3):
+        await stage.answer(text, question=f"질문 {number}")
+    session = await stage.page.context.new_cdp_session(stage.page)
+    await session.send("Performance.enable")
+    await session.send("HeapProfiler.collectGarbage")
+    answer: dict[str, Any] = await session.send("Performance.getMetrics")
+    metrics = {metric["name"]: metric["value"] for metric in answer["metrics"]}
+    print(f"\n{metrics['Nodes']} nodes, {metrics['JSHeapUsedSize'] / KB / KB:.1f} MB")
+    assert metrics["Nodes"] <= NODES
+    assert metrics["JSHeapUsedSize"] <= HEAP

@@ -1,0 +1,135 @@
+"""Connections that end: which come back, and what the reader is told."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.stage import Answering, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+HIDE = """hidden => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+}"""
+
+
+async def hidden(stage: Stage) -> Answering:
+    """Let an answer begin, then hide the tab: animation frames come no more."""
+    answering = await stage.ask("질문")
+    await answering.write("하나")
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("하나")
+    await stage.page.evaluate("window.requestAnimationFrame = () => 0")
+    await stage.page.evaluate(HIDE, True)
+    return answering
+
+
+@pytest.mark.parametrize(
+    ("code", "comes_back"),
+    [(1012, True), (4000, True), (4111, True), (4500, False), (4501, False), (4777, False)],
+)
+async def test_a_close_code_says_whether_to_come_back(
+    stage: Stage, code: int, comes_back: bool
+) -> None:
+    """15: 4000 to 4499 reconnect, 4500 to 4999 do not, known or not; a final end is told."""
+    await stage.open()
+    await stage.sockets[-1].close(code=code)
+    if comes_back:
+        await stage.heard("hello", count=2)
+        await stage.online()
+        return
+    await expect(stage.page.locator("body")).to_have_attribute("data-state", "fatal")
+    await expect(stage.page.get_by_test_id("banner")).to_contain_text(
+        f"연결할 수 없습니다. ({code})"
+    )
+    await stage.page.wait_for_timeout(700)
+    assert len(stage.sockets) == 1
+
+
+async def test_a_page_that_always_comes_back_is_found_out(stage: Stage) -> None:
+    """15, able to fail: without the ranges a final close is tried again."""
+    stage.spoil("js/connection.js", {"code <= 4499": "code <= 4999"})
+    await stage.open()
+    await stage.sockets[-1].close(code=4501)
+    await stage.heard("hello", count=2)
+
+
+async def test_an_outage_is_told_with_a_countdown(stage: Stage) -> None:
+    """The banner counts down to the next try, and the button tries at once."""
+    await stage.page.add_init_script("Math.random = () => 0.99")
+    await stage.open()
+    stage.refusing = True
+    await stage.sockets[-1].close(code=1012)
+    banner = stage.page.get_by_test_id("banner")
+    await expect(banner).to_have_text(re.compile(r"연결이 끊겼습니다\. \d초 후 다시 연결합니다\."))
+    stage.refusing = False
+    await stage.page.get_by_test_id("reconnect").click()
+    await stage.online()
+    await expect(banner).to_be_hidden()
+
+
+async def test_a_hidden_tab_takes_what_comes(stage: Stage) -> None:
+    """21: without animation frames deltas are drawn, and no ping is sent while nobody looks."""
+    await stage.open()
+    answering = await hidden(stage)
+    await answering.write(" 둘", " 셋")
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("하나 둘 셋")
+    assert stage.said("ping") == []
+    assert len(stage.sockets) == 1
+
+
+async def test_a_tab_that_waits_for_frames_is_found_out(stage: Stage) -> None:
+    """21, able to fail: a page that only draws in animation frames shows nothing when hidden."""
+    stage.spoil("js/view.js", {"if (document.hidden)": "if (false)"})
+    await stage.open()
+    answering = await hidden(stage)
+    await answering.write(" 둘")
+    await stage.page.wait_for_timeout(1_300)
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("하나")
+
+
+async def test_coming_back_to_a_tab_checks_the_connection(stage: Stage) -> None:
+    """21: a tab that is looked at again asks for a pong."""
+    await stage.open()
+    await stage.page.evaluate(HIDE, True)
+    await stage.page.evaluate(HIDE, False)
+    await stage.heard("ping")
+
+
+async def test_unknown_frames_and_fields_are_ignored(stage: Stage) -> None:
+    """22: a newer server may say more than this page understands."""
+    await stage.open(colour="teal")
+    answering = await stage.ask("질문")
+    await stage.send({"type": "weather", "turn_id": answering.turn_id})
+    await stage.send({"type": "notice", "code": "sunny"})
+    stage.sockets[-1].send("not json")
+    await answering.write("답변")
+    await answering.end(mood="good")
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("답변")
+    await expect(stage.page.get_by_test_id("banner")).to_be_hidden()
+
+
+async def test_a_gap_is_asked_for_once(stage: Stage) -> None:
+    """A delta that does not follow on is not shown; what is missing is asked for, and a snapshot replaces all."""
+    await stage.open()
+    answering = await stage.ask("질문")
+    await answering.write("하나")
+    answering.to = 3
+    await answering.write(" 넷", " 다섯")
+    assert (await stage.heard("resume"))["after"] == 1
+    snapshot = {"type": "snapshot", "turn_id": answering.turn_id, "to": 5}
+    await stage.send(snapshot | {"text": "하나 둘 셋 넷 다섯"})
+    await answering.end()
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("하나 둘 셋 넷 다섯")
+    assert len(stage.said("resume")) == 1
+
+
+async def test_a_notice_can_be_dismissed(stage: Stage) -> None:
+    """A notice stays until the reader sends it away."""
+    await stage.open()
+    await stage.send({"type": "notice", "code": "budget_low", "budget": "session"})
+    banner = stage.page.get_by_test_id("banner")
+    await expect(banner).to_contain_text("이 대화의 예산이 얼마 남지 않았습니다.")
+    await stage.page.get_by_test_id("dismiss").click()
+    await expect(banner).to_be_hidden()

@@ -1,0 +1,81 @@
+"""What goes wrong, said in the reader's language, with a way on where there is one."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.chat.codes import CATALOGUE, Code, Locale
+from gateway.chat.records import ReportSnapshot
+from gateway.dev.embedded_server import EmbeddedServer
+from tests.browser.stage import Stage
+from tests.browser.steps import ask
+from tests.running_gateway import running_gateway
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+SOON = {"limits_first_chunk_seconds": "0.5", "limits_stall_seconds": "0.5"}
+CASES = {
+    "key missing": ({"key": ""}, Code.KEY_MISSING, False),
+    "cost cap": ({"cost_request_usd": "0.000001"}, Code.COST_CAP_REACHED, False),
+    "429": ({"openai_model": "sim-429"}, Code.UPSTREAM_RATE_LIMITED, True),
+    "no first text": ({"openai_model": "sim-hang"} | SOON, Code.FIRST_CHUNK_TIMEOUT, True),
+    "silence midway": ({"openai_model": "sim-stall"} | SOON, Code.STALLED, True),
+}
+
+
+@pytest.mark.parametrize("locale", list(Locale))
+@pytest.mark.parametrize("case", CASES)
+async def test_an_error_is_told_and_retried_where_it_can_help(
+    page: Page, report: ReportSnapshot, postgres: EmbeddedServer, case: str, locale: Locale
+) -> None:
+    """17: the right words in Korean and English, Retry only where it may help, the question kept."""
+    settings, code, retryable = CASES[case]
+    entry = CATALOGUE[code]
+    words = entry.ko if locale is Locale.KO else entry.en
+    language = f"window.localStorage.setItem('chatgw.locale', '{locale.value}')"
+    await page.add_init_script(language)
+    async with running_gateway(database=postgres.url, **settings) as gateway:
+        await page.goto(gateway.url)
+        await ask(page, "요약해 줘")
+        error = page.get_by_test_id("turn-error")
+        await expect(error).to_contain_text(words, timeout=8_000)
+        await expect(error).to_have_role("alert")
+        await expect(page.get_by_test_id("retry")).to_be_visible(visible=retryable)
+        await expect(page.get_by_test_id("question")).to_have_text("요약해 줘")
+
+
+async def test_retry_waits_as_long_as_it_is_told(stage: Stage) -> None:
+    """17: with `retry_after_ms` the button counts down and asks again only then."""
+    await stage.open()
+    answering = await stage.ask("질문")
+    await answering.fail(
+        "upstream_rate_limited", "요청이 많습니다.", retryable=True, retry_after_ms=1500
+    )
+    retry = stage.page.get_by_test_id("retry")
+    await expect(retry).to_have_text("다시 시도 (2초)")
+    await retry.click(force=True)
+    assert len(stage.said("message")) == 1
+    await expect(retry).to_have_text("다시 시도")
+    await retry.click()
+    again = await stage.heard("message", count=2)
+    assert (again["text"], again["regenerate_of"]) == ("질문", answering.turn_id)
+    assert again["id"] != answering.id
+
+
+async def test_a_broken_answer_keeps_its_text_and_the_draft(stage: Stage) -> None:
+    """17: what came before the failure stays, and so does what is being written."""
+    await stage.open()
+    answering = await stage.ask("질문")
+    await answering.write("절반의 답")
+    await stage.page.get_by_test_id("composer").fill("쓰던 질문")
+    await answering.fail("stalled", "응답이 멈췄습니다.", retryable=True, partial=True)
+    await expect(stage.page.get_by_test_id("turn-error")).to_contain_text("응답이 멈췄습니다.")
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("절반의 답")
+    await expect(stage.page.get_by_test_id("composer")).to_have_value("쓰던 질문")
+
+
+async def test_no_key_is_told_before_anyone_asks(stage: Stage) -> None:
+    """17: without a key a banner says so at once, and cannot be dismissed."""
+    await stage.open(key_configured=False)
+    banner = stage.page.get_by_test_id("banner")
+    await expect(banner).to_contain_text("OpenAI API 키가 설정되지 않아")
+    await expect(stage.page.get_by_test_id("dismiss")).to_be_hidden()
