@@ -38,7 +38,7 @@ async def migrate(database: Database, *, folder: Path) -> list[str]:
     """Apply what is missing, each file in a transaction of its own, and return the names applied.
 
     Any number of processes may do this at once. Raises `ConfigError` for a file that was changed
-    after it had been applied, and `StorageUnavailable`, also for SQL that Postgres refuses.
+    after it had been applied, `StorageUnavailable`, and `Internal` for SQL that Postgres refuses.
     """
     applied = []
     for migration in _migrations(folder):

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 # Our statements take milliseconds: a database that needs seconds is down, and a reader is waiting.
 CONNECT_SECONDS = 3.0
 QUERY_SECONDS = 3.0
-# Shorter than a query: waiting for slow ones to free a connection only makes the next ones slow.
-ACQUIRE_SECONDS = 2.0
+# A burst of hundreds of questions takes turns at few connections; longer than this, it is no burst.
+ACQUIRE_SECONDS = 5.0
 # The server gives up after us: aiopg makes that a CancelledError and logs its text (aiopg#540).
 SERVER_GRACE_SECONDS = 1.0
 # A cancelled query is only a closed socket to Postgres (14+), which looks for that this often.

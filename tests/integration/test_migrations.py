@@ -9,7 +9,7 @@ import pytest
 
 from gateway.backends.migrations import migrate, pending
 from gateway.backends.postgres import Database
-from gateway.chat.errors import ConfigError, StorageUnavailable
+from gateway.chat.errors import ConfigError, Internal
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.resources import migrations_folder
 
@@ -89,7 +89,7 @@ async def test_a_changed_migration(empty: Database, folder: Path) -> None:
 async def test_a_broken_migration(empty: Database, folder: Path) -> None:
     """A file that fails half-way leaves nothing of itself, and what came before it."""
     (folder / "0003_third.sql").write_text("CREATE TABLE b (x integer); SELECT nonsense;")
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(Internal):
         await migrate(empty, folder=folder)
     assert await pending(empty, folder=folder) == ["0003_third.sql"]
     assert await empty.fetch("SELECT to_regclass('a')::text, to_regclass('b')::text") == [
