@@ -1,7 +1,8 @@
 """What the gateway is compared with: `python -m tests.bench.references floor|usual UPSTREAM_URL`.
 
-`usual` is the loop everybody writes first: the SDK's stream, a JSON frame for each chunk. `floor` is the least that
-can be done with aiohttp: its client's bytes, split, straight to the WebSocket; no guard, no storage. Prints its port.
+`usual` is the loop everybody writes first: the SDK's stream, a JSON frame for each chunk. `floor` is the
+least that can be done with aiohttp: its client's bytes, split, straight to the WebSocket; no guard, no
+storage. Prints its port.
 """
 
 import argparse
@@ -35,9 +36,7 @@ def usual(base_url: str) -> Answer:
         )
         async for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:
-                await socket.send_json(
-                    {"type": "delta", "text": chunk.choices[0].delta.content}
-                )
+                await socket.send_json({"type": "delta", "text": chunk.choices[0].delta.content})
         await socket.send_json({"type": "done"})
 
     return answer

@@ -1,7 +1,7 @@
 """A raw upstream fast enough not to be the limit: `python -m tests.bench.upstream`.
 
-Plays one prepared answer to every request, flat out or one chunk each `1 / chunks_per_second`; speaks just enough
-HTTP/1.1 and Server-Sent Events for the clients measured here. Prints its port.
+Plays one prepared answer to every request, flat out or one chunk each `1 / chunks_per_second`; speaks just
+enough HTTP/1.1 and Server-Sent Events for the clients measured here. Prints its port.
 """
 
 import argparse
