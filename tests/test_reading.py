@@ -19,7 +19,7 @@ from gateway.chat.frames import StatusState
 from gateway.chat.guard import Stop, Stopped
 from gateway.chat.planning import Plan
 from gateway.chat.reading import RETRY_SECONDS, Reading
-from gateway.chat.records import Chunk, FinishReason, Usage
+from gateway.chat.records import Chunk, FinishReason
 from tests.builders import FINE, STOP, TRACE_ID, USAGE, a_plan, a_reading, rules
 from tests.fakes import (
     HANG,
@@ -220,13 +220,12 @@ async def test_retry_without_a_fallback_asks_the_same() -> None:
     assert [asked.model for asked in scene.upstream.asked] == ["sim-test", "sim-test"]
 
 
-async def test_first_attempt_leaves_nothing_behind() -> None:
-    """What an attempt said before it failed is not taken for the retry's."""
-    failed = Chunk(finish_reason=FinishReason.STOP, usage=Usage(input_tokens=1))
-    scene = Scene((failed, UpstreamUnavailable(retry_after=0)), ("Revenue",))
-    with pytest.raises(UpstreamTruncated):
+async def test_upstream_that_began_is_asked_once() -> None:
+    """What took the request bills it, so it is not sent again, even if no content came."""
+    scene = Scene((Chunk(), UpstreamUnavailable(retry_after=0)), ("Revenue", STOP))
+    with pytest.raises(UpstreamUnavailable):
         await scene.read()
-    assert scene.reading.usage is None
+    assert len(scene.upstream.asked) == 1
 
 
 async def test_upstream_that_ignores_its_limit_is_stopped(

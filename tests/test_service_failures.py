@@ -7,6 +7,7 @@ import pytest
 from gateway.chat.codes import Code
 from gateway.chat.errors import (
     ContextTooLong,
+    GatewayError,
     KeyInvalid,
     QuotaExhausted,
     UpstreamRateLimited,
@@ -45,11 +46,12 @@ def the_error(seen: list[TurnFrame]) -> Error:
 
 @pytest.mark.parametrize(("failure", "code"), FAILURES)
 async def test_failure_before_content(failure: Exception, code: Code) -> None:
-    """An upstream that fails at once ends the turn with its code, and no text is kept."""
+    """An upstream that fails at once ends the turn with its code, no text, and no bill where it says so."""
     async with stage([failure]) as s:
         error = the_error(await s.ask(await s.enter()))
         assert (error.code, error.partial, error.to) == (code, False, 0)
-        assert error.cost_usd == "0.00"
+        # After a bug of ours nobody knows whether the request arrived.
+        assert (error.cost_usd == "0.00") is isinstance(failure, GatewayError)
 
 
 @pytest.mark.parametrize(("failure", "code"), FAILURES)

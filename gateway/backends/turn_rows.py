@@ -49,11 +49,11 @@ class TurnRow(NamedTuple):
     lost: bool
 
 
-COLUMNS = ", ".join(TurnRow._fields[:-1])
-SELECT_TURN = f"""
-    SELECT {COLUMNS}, state IN ('accepted', 'streaming') AND lease_until < now() AS lost
-    FROM turns
-"""
+LOST = "(state IN ('accepted', 'streaming') AND lease_until < now())"
+# It will be settled at what was set aside, so it is told so from the start.
+COST = f"CASE WHEN {LOST} THEN reserved_nano ELSE cost_nano END"
+COLUMNS = ", ".join(TurnRow._fields[:-1]).replace("cost_nano", COST)
+SELECT_TURN = f"SELECT {COLUMNS}, {LOST} FROM turns"
 
 
 def stored_turn(values: Row) -> StoredTurn:

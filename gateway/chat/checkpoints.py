@@ -14,10 +14,10 @@ logger = logging.getLogger(__name__)
 
 # A process silent for this long is taken for dead, and its turns for interrupted: a few checkpoints missed.
 # If it lives after all, what it says of a turn's end counts.
-LEASE_SECONDS = 3.0
-# How often each process looks for turns whose process died. With `LEASE_SECONDS` and the relay's
-# `QUIET_SECONDS` below five seconds: nobody shall watch a dead answer for longer.
-SWEEP_SECONDS = 1.0
+# With the relay's `QUIET_SECONDS` well below five seconds: nobody is to watch a dead answer for longer.
+LEASE_SECONDS = 3.5
+# How often each process looks for turns whose process died.
+SWEEP_SECONDS = 2.0
 
 
 async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) -> None:

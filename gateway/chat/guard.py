@@ -58,13 +58,13 @@ class Deadlines:
         return self._began + min(self._first_chunk, self._turn) - self._clock.time()
 
     def stop(self, reason: Stop) -> None:
-        """End the scope now, or as soon as it is entered."""
+        """End the scope now; one that is not entered yet will not be."""
         self._expire(Stopped(reason))
 
     async def __aenter__(self) -> Self:
-        self._scope = await asyncio.timeout(None).__aenter__()
         if self._reason is not None:
-            self._scope.reschedule(asyncio.get_running_loop().time())
+            raise self._reason
+        self._scope = await asyncio.timeout(None).__aenter__()
         self._check()
         return self
 

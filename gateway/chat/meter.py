@@ -8,7 +8,8 @@ class Meter:
 
     Three sums, each closer and dearer than the one before, so that a chunk costs next to nothing: bytes
     since the last count (no token is shorter than a byte), tokens of what came since, and, before anything
-    is refused, tokens of the whole text.
+    is refused, tokens of the whole text. The second may fall a few tokens short of the third where a piece
+    ends inside what would be one token; what is settled never passes what was set aside all the same.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, limit: int) -> None:

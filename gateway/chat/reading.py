@@ -6,7 +6,10 @@ from contextlib import aclosing
 
 from gateway.chat.answer import Progress
 from gateway.chat.errors import (
+    GatewayError,
+    Stalled,
     Transient,
+    TurnTimeout,
     UpstreamRateLimited,
     UpstreamTruncated,
     UpstreamUnavailable,
@@ -51,11 +54,26 @@ class Reading:
         Raises the upstream's errors, `UpstreamTruncated` for a stream without a finish reason, what the
         deadlines raise, and the plan's limit where that, not the model, ended the answer.
         """
+        try:
+            await self._read(upstream, plan, rules=rules, tokenizer=tokenizer)
+        except (Stalled, TurnTimeout):
+            if self.finish_reason is None:
+                raise
+            # The answer is whole; all that did not come is its bill.
+        if self.finish_reason is None:
+            raise UpstreamTruncated
+        if self.finish_reason is FinishReason.LENGTH and plan.limit is not None:
+            raise plan.limit
+
+    async def _read(
+        self, upstream: Upstream, plan: Plan, *, rules: Rules, tokenizer: Tokenizer
+    ) -> None:
         async with self.deadlines:
             try:
                 await self._attempt(upstream, plan, tokenizer=tokenizer)
             except (UpstreamRateLimited, UpstreamUnavailable) as error:
-                if self.first_content is not None:
+                if self.reached:
+                    # It took the request and bills it; a second one would not be in the plan.
                     raise
                 await self._wait_to_retry(error)
                 self.model = rules.fallback_model or self.model
@@ -76,22 +94,28 @@ class Reading:
         )
         # Without `aclosing` the connection would stay open, and the upstream would go on billing, until
         # the garbage collector came by (openai-python#763).
-        async with aclosing(stream) as chunks:
-            async for chunk in chunks:
-                self.reached = True
-                if chunk.text:
-                    if not meter.admit(chunk.text):
-                        logger.warning("upstream.over_limit")
-                        self.finish_reason = FinishReason.LENGTH
-                        return
-                    now = self.deadlines.content()
-                    if self.first_content is None:
-                        self.first_content = now
-                    self.turn.answer.append(chunk.text)
-                if chunk.finish_reason is not None:
-                    self.finish_reason = chunk.finish_reason
-                if chunk.usage is not None:
-                    self.usage = chunk.usage
+        # On its way it may be billed already, unless the upstream, or that there is none, says otherwise.
+        self.reached, answered = True, False
+        try:
+            async with aclosing(stream) as chunks:
+                async for chunk in chunks:
+                    answered = True
+                    if chunk.text:
+                        if not meter.admit(chunk.text):
+                            logger.warning("upstream.over_limit")
+                            self.finish_reason = FinishReason.LENGTH
+                            return
+                        now = self.deadlines.content()
+                        if self.first_content is None:
+                            self.first_content = now
+                        self.turn.answer.append(chunk.text)
+                    if chunk.finish_reason is not None:
+                        self.finish_reason = chunk.finish_reason
+                    if chunk.usage is not None:
+                        self.usage = chunk.usage
+        except GatewayError:
+            self.reached = answered
+            raise
 
     async def _wait_to_retry(self, error: Transient) -> None:
         seconds = RETRY_SECONDS if error.retry_after is None else error.retry_after

@@ -44,6 +44,13 @@ async def send_events(
                         pass
                 async with asyncio.timeout(SEND_SECONDS):
                     await response.write(_event(frame, turn_id=turn_id, position=position))
+        if request.transport is not None:
+            # Until the last byte is out: aiohttp would leave to us what a stalled reader never takes.
+            request.transport.set_write_buffer_limits(high=0)
+        async with asyncio.timeout(SEND_SECONDS):
+            await response.write_eof()
+        if request.transport is not None:
+            request.transport.set_write_buffer_limits()
     except TimeoutError:
         if request.transport is not None:
             request.transport.abort()
