@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := uv==0.13.9
 TYPESCRIPT := typescript@7.0.2
 
-.PHONY: help run test style types imports page-types unit stress bench coverage fix wheel lock clean
+.PHONY: help run test style types imports page-types unit whole stress bench coverage fix wheel lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ run: .venv/runs  ## Start the product at http://127.0.0.1:8080 with an embedded 
 	$(BIN)/gateway dev
 
 test:  ## Run every check, and all of them even when one fails
-	@$(MAKE) --no-print-directory --keep-going style types imports page-types unit
+	@$(MAKE) --no-print-directory --keep-going style types imports page-types unit whole
 
 style: .venv/checks  ## Check the style of the Python code
 	$(BIN)/ruff check
@@ -39,9 +39,13 @@ else
 	npx --yes --package $(TYPESCRIPT) -- tsc --project static/jsconfig.json
 endif
 
-unit: .venv/checks  ## Run the tests
+unit: .venv/checks  ## Run the tests of single modules; gateway/chat to its last branch
+	$(BIN)/pytest --ignore=tests/integration --ignore=tests/browser \
+		--cov=gateway.chat --cov-fail-under=100
+
+whole: .venv/checks  ## Run the tests of a whole gateway: real servers, real sockets, a real browser
 	@tests/browser/install-chromium
-	$(BIN)/pytest
+	$(BIN)/pytest tests/integration tests/browser
 
 stress: .venv/checks  ## Run the tests with long counts
 	@tests/browser/install-chromium

@@ -258,3 +258,13 @@ async def test_short_answer_under_a_cap_is_complete() -> None:
     scene = Scene(("Revenue", STOP))
     await scene.read(a_plan(limit=CostCapReached))
     assert scene.reading.finish_reason is FinishReason.STOP
+
+
+async def test_whole_answer_without_a_bill_is_complete() -> None:
+    """An answer that ended, on a stream that never does, is an answer; only its usage is unknown."""
+    scene = Scene(("Revenue", STOP, HANG))
+    task = await scene.begin()
+    scene.clock.advance(rules().stall_seconds)
+    await task
+    assert (scene.text, scene.reading.finish_reason) == ("Revenue", FinishReason.STOP)
+    assert scene.reading.usage is None

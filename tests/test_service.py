@@ -242,3 +242,13 @@ async def test_question_about_no_report() -> None:
     async with stage() as s:
         accepted = accept_of(await s.ask(await s.enter(report_id=None)))
         assert msgspec.to_builtins(accepted.context)["report_id"] is None
+
+
+async def test_pending_answers_are_counted() -> None:
+    """An answer that is not stored yet is counted as pending."""
+    async with stage() as s:
+        s.store.fail("finish_turn")
+        session = await s.enter()
+        await s.ask(session)
+        assert s.service.pending == 1
+        s.store.recover()

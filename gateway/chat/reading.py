@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 
 from gateway.chat.answer import Progress
 from gateway.chat.errors import (
@@ -54,16 +55,21 @@ class Reading:
         Raises the upstream's errors, `UpstreamTruncated` for a stream without a finish reason, what the
         deadlines raise, and the plan's limit where that, not the model, ended the answer.
         """
-        try:
+        with self._whole_without_its_bill():
             await self._read(upstream, plan, rules=rules, tokenizer=tokenizer)
-        except (Stalled, TurnTimeout):
-            if self.finish_reason is None:
-                raise
-            # The answer is whole; all that did not come is its bill.
         if self.finish_reason is None:
             raise UpstreamTruncated
         if self.finish_reason is FinishReason.LENGTH and plan.limit is not None:
             raise plan.limit
+
+    @contextmanager
+    def _whole_without_its_bill(self) -> Iterator[None]:
+        # A stream may go silent after the finish reason: nothing is missing then but the usage.
+        try:
+            yield
+        except (Stalled, TurnTimeout):
+            if self.finish_reason is None:
+                raise
 
     async def _read(
         self, upstream: Upstream, plan: Plan, *, rules: Rules, tokenizer: Tokenizer
@@ -78,10 +84,6 @@ class Reading:
                 await self._wait_to_retry(error)
                 self.model = rules.fallback_model or self.model
                 await self._attempt(upstream, plan, tokenizer=tokenizer)
-        if self.finish_reason is None:
-            raise UpstreamTruncated
-        if self.finish_reason is FinishReason.LENGTH and plan.limit is not None:
-            raise plan.limit
 
     async def _attempt(self, upstream: Upstream, plan: Plan, *, tokenizer: Tokenizer) -> None:
         meter = Meter(tokenizer, limit=plan.max_output_tokens)

@@ -45,6 +45,14 @@ STATUS = {
     Code.INTERRUPTED: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+# What is refused before it is a call of ours, and so has no code of the protocol.
+HTTP_CODES = {
+    HTTPStatus.FORBIDDEN: "origin_not_allowed",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+}
+CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,8 +75,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     CURRENT.set(trace)
     try:
         return await handler(request)
-    except web.HTTPException:
-        raise
+    except web.HTTPException as error:
+        if error.status not in HTTP_CODES or not request.path.startswith("/api/"):
+            raise
+        return _http_problem(error, trace_id=trace.trace_id)
     except GatewayError as error:
         frame = refusal(error, locale=locale_of_request(request), trace_id=trace.trace_id)
     except Exception:
@@ -92,10 +102,22 @@ def problem(error: Error, *, text: str | None = None) -> web.Response:
             text=text or None,
         ),
         status=status,
-        content_type="application/problem+json",
+        content_type=CONTENT_TYPE,
     )
     if error.retry_after_ms is not None:
         response.headers[hdrs.RETRY_AFTER] = str(max(1, error.retry_after_ms // 1000))
+    return response
+
+
+def _http_problem(error: web.HTTPException, *, trace_id: str) -> web.Response:
+    status = HTTPStatus(error.status)
+    response = json_response(
+        Problem(title=status.phrase, status=status, code=HTTP_CODES[status], trace_id=trace_id),
+        status=status,
+        content_type=CONTENT_TYPE,
+    )
+    if hdrs.ALLOW in error.headers:
+        response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
     return response
 
 

@@ -26,12 +26,13 @@ from gateway.chat.ports import Reports
 from gateway.chat.turn import Turn
 from gateway.web.keys import SERVICE, SESSIONS
 from gateway.web.limits import check_origin
-from gateway.web.problems import json_response, locale_of_request, problem
+from gateway.web.problems import CONTENT_TYPE, json_response, locale_of_request, problem
 from gateway.web.sse import send_events
 
 REPORTS = web.AppKey("reports", Reports)
 BEARER = "Bearer "
 EVENT_STREAM = "text/event-stream"
+POSITION_DIGITS = 18
 
 T = TypeVar("T")
 
@@ -130,10 +131,9 @@ async def get_turn(request: web.Request) -> web.Response:
 async def get_events(request: web.Request) -> web.StreamResponse:
     """Follow a turn from `Last-Event-ID`, or from `after`."""
     turn_id = _turn_id(request)
-    after = _query(request, Position).after
-    last = request.headers.get("Last-Event-ID", "")
-    if last.startswith(f"{turn_id}:") and last.rpartition(":")[2].isdecimal():
-        after = int(last.rpartition(":")[2])
+    after = _last_position(request, turn_id)
+    if after is None:
+        after = _query(request, Position).after
     async with _attending(request) as session:
         turn = await request.app[SERVICE].find_turn(session, turn_id)
         return await send_events(request, turn.follow(after), turn_id=turn_id, after=after)
@@ -167,7 +167,7 @@ async def _disabled(_request: web.Request) -> web.Response:
     return json_response(
         {"title": "Use the WebSocket at /ws.", "status": 501, "code": "rest_disabled"},
         status=501,
-        content_type="application/problem+json",
+        content_type=CONTENT_TYPE,
     )
 
 
@@ -216,7 +216,8 @@ async def _whole(frames: AsyncGenerator[TurnFrame, None]) -> web.Response:
 
 def _token(request: web.Request) -> str:
     value = request.headers.get(hdrs.AUTHORIZATION, "")
-    if not value.startswith(BEARER):
+    # Our tokens are ASCII; of what is not, some cannot even be hashed.
+    if not value.startswith(BEARER) or not value.isascii():
         raise SessionNotFound
     return value.removeprefix(BEARER)
 
@@ -226,6 +227,14 @@ def _turn_id(request: web.Request) -> UUID:
         return UUID(request.match_info["turn_id"])
     except ValueError:
         raise UnknownTurn from None
+
+
+def _last_position(request: web.Request, turn_id: UUID) -> int | None:
+    turn, _, position = request.headers.get("Last-Event-ID", "").rpartition(":")
+    # Longer is none that we gave out, and past a limit Python refuses to count (CVE-2020-10735).
+    if turn == str(turn_id) and position.isdecimal() and len(position) <= POSITION_DIGITS:
+        return int(position)
+    return None
 
 
 def _decode(body: bytes, kind: type[T]) -> T:

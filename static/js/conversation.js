@@ -13,6 +13,7 @@
  * @property {'waiting' | 'slow' | 'retrying' | null} status
  * @property {boolean} stopping
  * @property {boolean} shortened
+ * @property {boolean} witnessed whether this page saw it run, rather than found it in the history
  * @property {string | null} regenerateOf the turn this one answers anew
  * @property {string | null} askedAt
  * @property {Done | Failure | null} end null on an ended turn whose end nobody recorded
@@ -36,7 +37,7 @@ export const EMPTY = Object.freeze({
 
 /** @type {Omit<Turn, 'id' | 'turnId' | 'question' | 'state'>} */
 const UNANSWERED = {
-  text: '', to: 0, status: null, stopping: false, shortened: false, regenerateOf: null, askedAt: null, end: null,
+  text: '', to: 0, status: null, stopping: false, shortened: false, witnessed: true, regenerateOf: null, askedAt: null, end: null,
 };
 
 /** @param {Conversation} state */
@@ -167,9 +168,10 @@ function restoreTurn(stored, held, active) {
   const end = stored.end ?? held?.end ?? null;
   // Storage lags behind a running answer; a tab that holds more must not lose it.
   const text = held && held.to > stored.to ? held : stored;
+  const runs = !end && stored.turn_id === active;
   return {
     id: stored.id, turnId: stored.turn_id, question: stored.question, text: text.text, to: text.to,
-    state: !end && stored.turn_id === active ? 'running' : 'ended',
+    state: runs ? 'running' : 'ended', witnessed: held?.witnessed ?? runs,
     status: null, stopping: held?.stopping ?? false, shortened: held?.shortened ?? false,
     regenerateOf: stored.regenerate_of ?? null, askedAt: stored.asked_at, end,
   };

@@ -54,10 +54,16 @@ function openChat(id) {
     onSession: (token) => keep('localStorage', key, token),
   });
   chat = opened;
+  /** @type {unknown} */
+  let known;
   const show = () => {
-    showReport();
-    view.show(opened.getSnapshot());
+    const snapshot = opened.getSnapshot();
+    // The report comes with the session, and an answer has thousands of frames.
+    if (snapshot.conversation.session !== known) showReport();
+    known = snapshot.conversation.session;
+    view.show(snapshot);
   };
+  showReport();
   show();
   view.refresh();
   opened.subscribe(show);
@@ -189,8 +195,7 @@ const help = byId('help', HTMLDialogElement);
 byId('open-help', HTMLButtonElement).addEventListener('click', () => help.showModal());
 document.addEventListener('keydown', (event) => {
   if (event.isComposing || !(event.ctrlKey || event.metaKey)) return;
-  if (event.key === '/') help.showModal();
-  else if (event.shiftKey && event.code === 'KeyC' && getSelection()?.isCollapsed) view.copyLast();
+  if (event.key === '/') { if (!help.open) help.showModal(); } else if (event.shiftKey && event.code === 'KeyC' && getSelection()?.isCollapsed) view.copyLast();
   else return;
   event.preventDefault();
 });

@@ -66,8 +66,7 @@ export function renderBlock(token, code = plainCode) {
     case 'def':
       return [];
     case 'heading':
-      // The page's own headings end at the second level.
-      return [element(`h${Math.min(token.depth + 2, 6)}`, inline(token.tokens ?? []))];
+      return [heading(/** @type {Tokens.Heading} */ (token))];
     case 'paragraph':
       return [element('p', inline(token.tokens ?? []))];
     case 'text':
@@ -133,6 +132,16 @@ function link(href, children) {
   anchor.target = '_blank';
   anchor.rel = 'noopener noreferrer nofollow';
   return [anchor];
+}
+
+/**
+ * Always the level below the page's own: an answer that begins with `##` or leaves one out would leave a hole in the outline.
+ * @param {Tokens.Heading} token
+ */
+function heading({ depth, tokens }) {
+  const made = element('h3', inline(tokens));
+  made.dataset.depth = String(depth);
+  return made;
 }
 
 /**

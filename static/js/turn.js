@@ -29,6 +29,7 @@ export function createItem(template, onRegenerate) {
   let shown = null;
   /** @type {Look | null} */
   let look = null;
+  let drawnIn = '';
   let at = 0;
   /** When the failure on show may be retried, in the time of `Date.now`. */
   let retryAt = 0;
@@ -60,11 +61,14 @@ export function createItem(template, onRegenerate) {
     text.hidden = turn.text === '';
     setText(note, noteOf(turn, language.texts));
     get('actions').hidden = live || !turn.text;
-    regenerate.hidden = !now.canRegenerate;
+    // After a failure Retry is the same, and says more.
+    regenerate.hidden = !now.canRegenerate || turn.end?.type === 'error';
     drawVersions();
-    drawTime(turn, now.locale);
+    // Formats are dear, and a draw may be one of thousands.
+    if (turn.askedAt !== shown?.askedAt || now.locale !== drawnIn) drawTime(turn, now.locale);
+    if (turn.end !== shown?.end || now.locale !== drawnIn) drawFacts(turn, now.locale);
     drawError(turn, now);
-    drawFacts(turn, now.locale);
+    drawnIn = now.locale;
     shown = turn;
   }
 
@@ -89,7 +93,7 @@ export function createItem(template, onRegenerate) {
   function drawError(turn, { last, canRegenerate }) {
     const failure = turn.end?.type === 'error' ? turn.end : null;
     // Only a failure the reader saw happen is an alert; history would be read out at every reload.
-    if (failure && shown?.id === turn.id && shown.state !== 'ended') {
+    if (failure && turn.witnessed && shown?.end !== failure) {
       error.role = 'alert';
       retryAt = Date.now() + (failure.retry_after_ms ?? 0);
     }

@@ -82,6 +82,8 @@ export function createView(actions) {
         earlier: byId('earlier', HTMLElement),
       }, (id) => { actions.onRegenerate(id); transcript?.stick(); composer.focus(); });
       draw();
+    } catch {
+      // Out of reach, like the server itself: the next thing to show asks for it again.
     } finally {
       loading = false;
     }

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from gateway.backends.store import PostgresStore
 from gateway.chat.records import ReportSnapshot
-from tests.browser.stage import Stage
+from tests.browser.stage import INSECURE, Stage, house
 from tests.integration.conftest import database, postgres, redis, servers_folder, store
 
 __all__ = ["database", "postgres", "redis", "servers_folder", "store"]
@@ -23,6 +23,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # A name that browsers do not trust as they trust localhost.
+    f"--host-resolver-rules=MAP {INSECURE} 127.0.0.1",
 )
 REPORT = ReportSnapshot(
     id="spring",
@@ -74,7 +76,14 @@ async def report(store: PostgresStore) -> ReportSnapshot:
     return REPORT
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def port() -> AsyncIterator[int]:
+    """Where the files of the page are served."""
+    async with house() as port:
+        yield port
+
+
 @pytest.fixture
-def stage(page: Page) -> Stage:
+def stage(page: Page, port: int) -> Stage:
     """A page whose server the test plays."""
-    return Stage(page)
+    return Stage(page, port=port)

@@ -3,9 +3,11 @@
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
 
 from gateway.backends.migrations import migrate
 from gateway.backends.postgres import Database
@@ -14,31 +16,103 @@ from gateway.commands import SAMPLE_REPORTS, read_reports
 from gateway.dev.embedded import embedded_postgres
 from gateway.resources import migrations_folder
 from tests.browser.conftest import ARGUMENTS
+from tests.browser.steps import ask
 from tests.running_gateway import running_gateway
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+
+
+async def _nothing(page: Page) -> None:
+    """Take the page as it is."""
+
+
+async def _open_facts(page: Page) -> None:
+    await page.locator(".facts summary").last.click()
+
+
+async def _scroll_to_code(page: Page) -> None:
+    await page.locator("figure").first.evaluate("figure => figure.scrollIntoView({block: 'end'})")
+    await expect(page.locator(".hl-keyword").first).to_be_visible()
+
+
+async def _lose_connection(page: Page) -> None:
+    await page.evaluate("window.loseConnection()")
+    await expect(page.get_by_test_id("banner")).to_be_visible()
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture: who looks, at which report, what is asked of which model, and what is done then."""
+
+    report: str
+    question: str
+    locale: str = "ko-KR"
+    dark: bool = False
+    width: int = 1280
+    settings: dict[str, str] = field(default_factory=dict)
+    then: Callable[[Page], Awaitable[None]] = _nothing
+
+
+LONG = {
+    "openai_model": "sim-korean-20k",
+    "openai_max_output_tokens": "16000",
+    "cost_request_usd": "0.5",
+}
 SHOTS = {
-    "chat-ko": ("ko-KR", "light", 1280, "saesol-2026q3", "영업이익은 왜 줄었어?"),
-    "chat-en-dark": ("en-GB", "dark", 1280, "rail-punctuality-2026q3", "What changed, and why?"),
-    "chat-narrow": ("ko-KR", "light", 390, "battery-exports-2026q3", "핵심만 요약해 줘"),
+    "chat-ko": Shot("saesol-2026q3", "영업이익은 왜 줄었어?"),
+    "chat-en-dark": Shot(
+        "rail-punctuality-2026q3", "What changed, and why?", locale="en-GB", dark=True
+    ),
+    "chat-narrow": Shot("battery-exports-2026q3", "핵심만 요약해 줘", width=390),
+    "chat-markdown": Shot(
+        "saesol-2026q3", "지역별로 정리해 줘", settings=LONG, then=_scroll_to_code
+    ),
+    "chat-error": Shot(
+        "saesol-2026q3", "영업이익은 왜 줄었어?", settings={"openai_model": "sim-eof"}
+    ),
+    "chat-reconnecting": Shot("saesol-2026q3", "위험 요인은 뭐야?", then=_lose_connection),
+    "chat-details": Shot("saesol-2026q3", "수치를 보여 줘", then=_open_facts),
 }
 
 
-async def shoot(browser: Browser, url: str, name: str) -> None:
+class Line:
+    """The page's connection, which a picture may want cut."""
+
+    def __init__(self) -> None:
+        self._socket: WebSocketRoute | None = None
+        self._cut = False
+
+    async def connect(self, socket: WebSocketRoute) -> None:
+        """Let a connection through, unless the line is cut."""
+        if self._cut:
+            await socket.close(code=1013)
+            return
+        self._socket = socket
+        socket.connect_to_server()
+
+    async def cut(self) -> None:
+        """Cut the line for good."""
+        self._cut = True
+        if self._socket is not None:
+            await self._socket.close(code=1012)
+
+
+async def shoot(browser: Browser, url: str, name: str, shot: Shot) -> None:
     """Ask one question on a fresh page and take its picture."""
-    locale, scheme, width, report, question = SHOTS[name]
     context = await browser.new_context(
-        locale=locale,
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 800},
+        locale=shot.locale,
+        color_scheme="dark" if shot.dark else "light",
+        viewport={"width": shot.width, "height": 800},
         device_scale_factor=1.5,
     )
     page = await context.new_page()
-    await page.goto(f"{url}/?report={report}")
-    await page.get_by_test_id("composer").fill(question)
-    await page.get_by_test_id("composer").press("Enter")
-    await expect(page.get_by_test_id("answer").last).not_to_be_empty()
-    await expect(page.get_by_test_id("send")).to_be_visible()
+    line = Line()
+    await page.expose_function("loseConnection", line.cut)
+    await page.route_web_socket("**/ws", line.connect)
+    await page.goto(f"{url}/?report={shot.report}")
+    await ask(page, shot.question)
+    await expect(page.get_by_role("article").last).to_have_attribute("aria-busy", "false")
+    await shot.then(page)
     await page.screenshot(path=IMAGES / f"{name}.png")
     await context.close()
 
@@ -48,18 +122,16 @@ async def main() -> None:
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     folder = Path(tempfile.mkdtemp(prefix="gateway-screenshots-"))
     IMAGES.mkdir(parents=True, exist_ok=True)
-    async with embedded_postgres(folder) as url:
+    async with embedded_postgres(folder) as url, async_playwright() as playwright:
         database = Database(url)
         await migrate(database, folder=migrations_folder())
         await PostgresStore(database).import_reports(read_reports(SAMPLE_REPORTS))
         await database.close()
-        async with running_gateway(database=url) as gateway, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(
-                executable_path=executable, args=list(ARGUMENTS)
-            )
-            for name in SHOTS:
-                await shoot(browser, gateway.url, name)
-            await browser.close()
+        browser = await playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        for name, shot in SHOTS.items():
+            async with running_gateway(database=url, **shot.settings) as gateway:  # type: ignore[arg-type]
+                await shoot(browser, gateway.url, name, shot)
+        await browser.close()
     shutil.rmtree(folder)
 
 

@@ -1,21 +1,26 @@
-"""The page on a stage: its files come from the checkout, its server is played by the test."""
+"""The page on a stage: its files are served as ever, the other end of its WebSocket is the test."""
 
 import asyncio
 import json
-import mimetypes
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+from aiohttp import web
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
-from gateway.web.pages import HEADERS
+from gateway.serve import listening
+from gateway.web.pages import HEADERS, add_pages
 
 STATIC = Path(__file__).parents[2] / "static"
 # Browsers trust localhost as if it were https; of any other name the clipboard is kept away.
-SECURE = "http://page.localhost"
-INSECURE = "http://page.example"
+SECURE = "page.localhost"
+INSECURE = "page.example"
+TWO_FRAMES = """() => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)));
+})"""
 Frame = dict[str, Any]
 BUDGET: Frame = {"request_usd": "0.05", "session_usd": "1.00", "session_spent_usd": "0.0021"}
 REPORT: Frame = {
@@ -87,6 +92,20 @@ def stored(number: int, *, text: str = "답변입니다.") -> Frame:
     }
 
 
+@asynccontextmanager
+async def house() -> AsyncIterator[int]:
+    """Serve the page's files and its reports, under the gateway's headers, and yield the port."""
+
+    async def reports(_request: web.Request) -> web.Response:
+        return web.json_response([REPORT])
+
+    app = web.Application()
+    add_pages(app, static=STATIC)
+    app.router.add_get("/api/reports", reports)
+    async with listening(app, host="127.0.0.1", port=0) as port:
+        yield port
+
+
 class Answering:
     """A question that reached the server, and the frames that answer it."""
 
@@ -129,36 +148,43 @@ class Answering:
 
 
 class Stage:
-    """Serves the page, greets it, and keeps what it says."""
+    """Opens the page, greets it, and keeps what it says."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, port: int) -> None:
         self.page = page
+        self.port = port
         self.ready = READY
         # Whether a connection is closed again at once.
         self.refusing = False
         self.requests: list[str] = []
         self.sockets: list[WebSocketRoute] = []
         self.received: list[Frame] = []
+        self._tasks: list[asyncio.Future[None]] = []
         self._news = asyncio.Condition()
-        self._edits: dict[str, Callable[[str], str]] = {}
 
-    def spoil(self, path: str, replacements: dict[str, str]) -> None:
+    async def spoil(self, path: str, replacements: dict[str, str]) -> None:
         """Serve a file of the page with some code replaced: a check has to notice when its guard is gone."""
+        source = (STATIC / path).read_text("utf-8")
+        for guard, instead in replacements.items():
+            assert guard in source, f"{path} has no {guard!r}"
+            source = source.replace(guard, instead)
 
-        def edit(source: str) -> str:
-            for guard, instead in replacements.items():
-                assert guard in source, f"{path} has no {guard!r}"
-                source = source.replace(guard, instead)
-            return source
+        async def serve(route: Route) -> None:
+            kind = "text/css" if path.endswith(".css") else "text/javascript"
+            await route.fulfill(body=source, headers=HEADERS, content_type=f"{kind}; charset=utf-8")
 
-        self._edits[path] = edit
+        await self.page.route(f"**/static/{path}", serve)
 
-    async def open(self, *, origin: str = SECURE, **ready: object) -> Self:
+    def url(self, host: str = SECURE) -> str:
+        """Return the origin of the page under one of its names."""
+        return f"http://{host}:{self.port}"
+
+    async def open(self, *, host: str = SECURE, **ready: object) -> Self:
         """Open the page and wait until it is online."""
         self.ready = READY | ready
-        await self.page.route(f"{origin}/**", self._serve)
+        self.page.on("request", lambda request: self.requests.append(request.url))
         await self.page.route_web_socket("**/ws", self._connect)
-        await self.page.goto(f"{origin}/")
+        await self.page.goto(self.url(host))
         await self.online()
         return self
 
@@ -192,15 +218,22 @@ class Stage:
         answering = await self.ask(question)
         await answering.write(text)
         await answering.end()
-        await expect(self.page.get_by_test_id("send")).to_be_visible()
+        await self.drawn()
+        await expect(self.page.get_by_role("article").last).to_have_attribute("aria-busy", "false")
         return answering
+
+    async def drawn(self) -> None:
+        """Wait until the page has drawn, and scrolled to, what it was sent."""
+        await self.page.evaluate(TWO_FRAMES)
 
     def _connect(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)
         if self.refusing:
-            asyncio.ensure_future(socket.close(code=1013))
+            self._tasks.append(asyncio.ensure_future(socket.close(code=1013)))
             return
-        socket.on_message(lambda data: asyncio.ensure_future(self._receive(socket, data)))
+        socket.on_message(
+            lambda data: self._tasks.append(asyncio.ensure_future(self._receive(socket, data)))
+        )
 
     async def _receive(self, socket: WebSocketRoute, data: str | bytes) -> None:
         frame = json.loads(data)
@@ -211,21 +244,3 @@ class Stage:
             socket.send(json.dumps(self.ready))
         elif frame["type"] == "ping":
             socket.send(json.dumps({"type": "pong"}))
-
-    async def _serve(self, route: Route) -> None:
-        path = route.request.url.split("/", 3)[3].split("?")[0]
-        self.requests.append(path)
-        if path == "api/reports":
-            await route.fulfill(json=[REPORT], headers=HEADERS)
-            return
-        file = STATIC / (path.removeprefix("static/") or "index.html")
-        if not file.is_file():
-            await route.fulfill(status=404)
-            return
-        body = file.read_text("utf-8")
-        edit = self._edits.get(path.removeprefix("static/"))
-        kind = mimetypes.guess_type(file.name)[0] or "text/plain"
-        await route.fulfill(
-            body=edit(body) if edit else body,
-            headers=HEADERS | {"Content-Type": f"{kind}; charset=utf-8"},
-        )

@@ -62,12 +62,12 @@ async def test_stored_versions_belong_together(stage: Stage) -> None:
     await expect(stage.page.get_by_test_id("versions")).to_contain_text("2 / 2")
 
 
-@pytest.mark.parametrize("origin", [SECURE, INSECURE])
-async def test_copying_works_with_and_without_https(stage: Stage, origin: str) -> None:
+@pytest.mark.parametrize("host", [SECURE, INSECURE])
+async def test_copying_works_with_and_without_https(stage: Stage, host: str) -> None:
     """20: ids are made and the answer's Markdown is copied, also where `navigator.clipboard` is missing."""
-    await stage.page.context.grant_permissions(["clipboard-write"], origin=SECURE)
-    await stage.open(origin=origin)
-    assert await stage.page.evaluate("isSecureContext") is (origin == SECURE)
+    await stage.page.context.grant_permissions(["clipboard-write"], origin=stage.url())
+    await stage.open(host=host)
+    assert await stage.page.evaluate("isSecureContext") is (host == SECURE)
     await stage.answer(SOURCE)
     assert re.fullmatch(r"[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}", stage.said("message")[0]["id"])
     await stage.page.get_by_test_id("copy").click()
@@ -78,8 +78,8 @@ async def test_copying_works_with_and_without_https(stage: Stage, origin: str) -
 
 async def test_copying_by_the_clipboard_alone_breaks_over_http(stage: Stage) -> None:
     """20, able to fail: without the old way nothing is copied on an insecure page."""
-    stage.spoil("js/clipboard.js", {"document.execCommand('copy')": "false"})
-    await stage.open(origin=INSECURE)
+    await stage.spoil("js/clipboard.js", {"document.execCommand('copy')": "false"})
+    await stage.open(host=INSECURE)
     await stage.answer(SOURCE)
     await stage.page.get_by_test_id("copy").click()
     await expect(stage.page.get_by_test_id("copy")).to_have_text("복사하지 못함")
@@ -87,7 +87,7 @@ async def test_copying_by_the_clipboard_alone_breaks_over_http(stage: Stage) -> 
 
 async def test_code_is_copied_alone(stage: Stage) -> None:
     """The button of a block of code copies the code, without its fence."""
-    await stage.open(origin=INSECURE)
+    await stage.open(host=INSECURE)
     await stage.answer("앞\n\n```python\nprint(1)\nprint(2)\n```\n\n뒤")
     await stage.page.get_by_test_id("copy-code").click()
     assert await pasted(stage.page) == "print(1)\nprint(2)"

@@ -49,7 +49,7 @@ async def test_a_close_code_says_whether_to_come_back(
 
 async def test_a_page_that_always_comes_back_is_found_out(stage: Stage) -> None:
     """15, able to fail: without the ranges a final close is tried again."""
-    stage.spoil("js/connection.js", {"code <= 4499": "code <= 4999"})
+    await stage.spoil("js/connection.js", {"code <= 4499": "code <= 4999"})
     await stage.open()
     await stage.sockets[-1].close(code=4501)
     await stage.heard("hello", count=2)
@@ -81,7 +81,7 @@ async def test_a_hidden_tab_takes_what_comes(stage: Stage) -> None:
 
 async def test_a_tab_that_waits_for_frames_is_found_out(stage: Stage) -> None:
     """21, able to fail: a page that only draws in animation frames shows nothing when hidden."""
-    stage.spoil("js/view.js", {"if (document.hidden)": "if (false)"})
+    await stage.spoil("js/view.js", {"if (document.hidden)": "if (false)"})
     await stage.open()
     answering = await hidden(stage)
     await answering.write(" 둘")
@@ -111,7 +111,7 @@ async def test_unknown_frames_and_fields_are_ignored(stage: Stage) -> None:
 
 
 async def test_a_gap_is_asked_for_once(stage: Stage) -> None:
-    """A delta that does not follow on is not shown; what is missing is asked for, and a snapshot replaces all."""
+    """A delta that does not follow on is not shown; what is missing is asked for once."""
     await stage.open()
     answering = await stage.ask("질문")
     await answering.write("하나")

@@ -1,5 +1,7 @@
 """What goes wrong, said in the reader's language, with a way on where there is one."""
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -13,7 +15,7 @@ from tests.running_gateway import running_gateway
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SOON = {"limits_first_chunk_seconds": "0.5", "limits_stall_seconds": "0.5"}
-CASES = {
+CASES: dict[str, tuple[dict[str, Any], Code, bool]] = {
     "key missing": ({"key": ""}, Code.KEY_MISSING, False),
     "cost cap": ({"cost_request_usd": "0.000001"}, Code.COST_CAP_REACHED, False),
     "429": ({"openai_model": "sim-429"}, Code.UPSTREAM_RATE_LIMITED, True),

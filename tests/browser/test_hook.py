@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.libraries import source
-from tests.browser.stage import SECURE, Stage
+from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -58,14 +58,14 @@ def bundle() -> str:
 
 
 async def test_the_hook_talks_and_renders(stage: Stage) -> None:
-    """A component shows the connection and the growing answer, in StrictMode too, and hangs up when it goes."""
+    """A component shows the connection and the growing answer, in StrictMode too."""
     body = bundle()
 
     async def serve(route: Route) -> None:
         await route.fulfill(body=body, content_type="text/javascript")
 
     await stage.open()
-    await stage.page.route(f"{SECURE}/react.js", serve)
+    await stage.page.route(f"{stage.url()}/react.js", serve)
     await stage.page.evaluate(COMPONENT)
     component = stage.page.locator("#chat-of-react")
     await expect(component.locator("output")).to_have_text("online")

@@ -46,7 +46,7 @@ async def test_korean_enter_sends_once(stage: Stage) -> None:
 
 async def test_without_the_guard_korean_enter_breaks(stage: Stage) -> None:
     """1, able to fail: a page that sends at any Enter does not send this text once and whole."""
-    stage.spoil(
+    await stage.spoil(
         "js/composer.js", {"if (!forInputMethod)": "if (true)", "if (!composing) send": "send"}
     )
     await press_mac(await typed(stage))
@@ -65,7 +65,7 @@ async def test_korean_enter_without_a_second_key_sends_once(stage: Stage) -> Non
 
 async def test_the_usual_guard_makes_koreans_press_twice(stage: Stage) -> None:
     """2, able to fail: a page that ignores every Enter of an input method sends nothing here."""
-    stage.spoil("js/composer.js", {"HANGUL.test(composed)": "false"})
+    await stage.spoil("js/composer.js", {"HANGUL.test(composed)": "false"})
     keyboard = await typed(stage)
     await keyboard.enter(code=PROCESSING, key="Process")
     await keyboard.commit("요")
@@ -100,7 +100,7 @@ async def test_japanese_enter_after_the_commit(stage: Stage) -> None:
 
 async def test_a_guard_for_korean_alone_breaks_japanese(stage: Stage) -> None:
     """3, able to fail: a page that sends at every Enter of an input method sends the candidate."""
-    stage.spoil("js/composer.js", {"HANGUL.test(composed)": "true"})
+    await stage.spoil("js/composer.js", {"HANGUL.test(composed)": "true"})
     await stage.open()
     await stage.page.get_by_test_id("composer").focus()
     keyboard = await InputMethod.of(stage.page)

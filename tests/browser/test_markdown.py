@@ -41,7 +41,7 @@ async def test_bold_ends_before_a_particle(stage: Stage) -> None:
 
 async def test_bold_before_a_particle_needs_our_rule(stage: Stage) -> None:
     """5, able to fail: without the extension the asterisks are on the page."""
-    stage.spoil("js/markdown.js", {"if (!match)": "if (true)"})
+    await stage.spoil("js/markdown.js", {"if (!match)": "if (true)"})
     await stage.open()
     await stage.answer("올해 **GDP(국내총생산)**은 늘었습니다.")
     await expect(stage.page.get_by_test_id("answer")).to_contain_text("**GDP")
@@ -58,7 +58,7 @@ async def test_a_range_is_not_struck_out(stage: Stage) -> None:
 
 async def test_a_range_needs_our_rule(stage: Stage) -> None:
     """5, able to fail: without the rule the range is struck out."""
-    stage.spoil("js/markdown.js", {"? false : undefined": "? false : false"})
+    await stage.spoil("js/markdown.js", {"? false : undefined": "? false : false"})
     await stage.open()
     await stage.answer("3~5일에서 7~10일")
     await expect(stage.page.get_by_test_id("answer").locator("del")).to_have_count(1)
@@ -77,7 +77,7 @@ async def test_every_step_ends_in_the_same_document(stage: Stage) -> None:
 
 async def test_committing_half_a_block_is_found_out(stage: Stage) -> None:
     """6, able to fail: with the last block taken as final the steps differ."""
-    stage.spoil("js/answer.js", {"Math.max(last, 0)": "last + 1"})
+    await stage.spoil("js/answer.js", {"Math.max(last, 0)": "last + 1"})
     await stage.open()
     results = await stage.page.evaluate(STREAMED, [DOCUMENTS, [1, 3, 7, 64]])
     assert any(len(set(drawn)) > 1 for drawn in results)

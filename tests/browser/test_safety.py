@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Dialog, Page, Request, expect
 
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
-from tests.browser.stage import SECURE, STATIC, Stage
+from tests.browser.stage import STATIC, Stage
 from tests.browser.steps import ask
 from tests.running_gateway import running_gateway
 
@@ -30,7 +30,9 @@ ATTACKS = (
 )
 REPORTS_OF_CSP = """() => {
     window.violations = [];
-    document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.violatedDirective));
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective }) => {
+        window.violations.push(violatedDirective);
+    });
 }"""
 PARSED = """function parsed(html) {
     const p = document.createElement('p');
@@ -73,14 +75,14 @@ async def test_markup_in_an_answer_is_text(stage: Stage) -> None:
 
 async def test_without_the_list_of_schemes_a_link_runs_code(stage: Stage) -> None:
     """8, able to fail: with any scheme allowed the links are there."""
-    stage.spoil("js/markdown.js", {"!SAFE.test(target) ||": ""})
+    await stage.spoil("js/markdown.js", {"!SAFE.test(target) ||": ""})
     assert "link to javascript:alert(1)" in await attack(stage)
 
 
-async def test_markup_parsed_as_markup_is_caught(context: BrowserContext) -> None:
+async def test_markup_parsed_as_markup_is_caught(context: BrowserContext, port: int) -> None:
     """8, able to fail: a page that parses markup is stopped by Trusted Types, and the check hears of it."""
-    stage = Stage(await context.new_page())
-    stage.spoil(
+    stage = Stage(await context.new_page(), port=port)
+    await stage.spoil(
         "js/markdown.js",
         {
             "[element('p', [document.createTextNode(token.raw.trimEnd())])]": "[parsed(token.raw)]",
@@ -99,7 +101,7 @@ async def test_an_image_is_a_link(stage: Stage) -> None:
     link = stage.page.get_by_test_id("answer").get_by_role("link", name="그림")
     await expect(link).to_have_attribute("href", "http://127.0.0.1:9/p?leak=1")
     await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
-    assert [url for url in asked if not url.startswith((SECURE, "data:"))] == []
+    assert [url for url in asked if not url.startswith((stage.url(), "data:"))] == []
 
 
 async def test_the_gateway_serves_what_was_vendored(

@@ -21,20 +21,13 @@ async def streaming(stage: Stage) -> Answering:
     return answering
 
 
-async def drawn(stage: Stage) -> None:
-    """Wait until the page has drawn and scrolled what it was sent."""
-    await stage.page.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
-    )
-
-
 async def test_the_end_is_followed(stage: Stage) -> None:
     """10: while an answer grows its end stays in sight."""
     answering = await streaming(stage)
     viewport = stage.page.locator("#viewport")
     for _ in range(5):
         await answering.write(PARAGRAPH)
-        await drawn(stage)
+        await stage.drawn()
         assert await viewport.evaluate(AT_END)
 
 
@@ -45,28 +38,28 @@ async def test_the_wheel_lets_go_of_the_end(stage: Stage) -> None:
     await viewport.hover()
     await stage.page.mouse.wheel(0, -400)
     await expect(jump).to_be_visible()
-    await drawn(stage)
+    await stage.drawn()
     top = await viewport.evaluate(TOP)
     await answering.write(*[PARAGRAPH] * 50)
     await expect(stage.page.get_by_test_id("answer").locator("p")).to_have_count(62)
-    await drawn(stage)
+    await stage.drawn()
     assert await viewport.evaluate(TOP) == top
     await jump.click()
     await expect(jump).to_be_hidden()
     await answering.write(PARAGRAPH)
-    await drawn(stage)
+    await stage.drawn()
     assert await viewport.evaluate(AT_END)
 
 
 async def test_a_page_that_always_follows_is_found_out(stage: Stage) -> None:
     """10, able to fail: without the release the reader is dragged back."""
-    stage.spoil("js/scroll.js", {"stuck = false": "stuck = true"})
+    await stage.spoil("js/scroll.js", {"stuck = false": "stuck = true"})
     answering = await streaming(stage)
     viewport = stage.page.locator("#viewport")
     await viewport.hover()
     await stage.page.mouse.wheel(0, -400)
     await answering.write(*[PARAGRAPH] * 5)
-    await drawn(stage)
+    await stage.drawn()
     assert await viewport.evaluate(AT_END)
 
 
@@ -75,7 +68,7 @@ async def test_a_growing_box_keeps_the_end(stage: Stage) -> None:
     await streaming(stage)
     viewport = stage.page.locator("#viewport")
     await stage.page.get_by_test_id("composer").fill("줄\n" * 8)
-    await drawn(stage)
+    await stage.drawn()
     assert await viewport.evaluate(AT_END)
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,8 @@ from gateway.dev.embedded import postgres_server, redis_server
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.resources import migrations_folder
 from tests.integration.steps import TOKEN
+
+T = TypeVar("T")
 
 # Every table but the list of migrations.
 EMPTY_ALL = """
@@ -75,7 +78,7 @@ async def session_id(store: PostgresStore) -> UUID:
 
 
 @contextmanager
-def running(server: AbstractAsyncContextManager[EmbeddedServer]) -> Iterator[EmbeddedServer]:
+def running(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
     """Run a server on an event loop of its own, because each test has another."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         started = runner.run(_enter(server))
@@ -85,9 +88,9 @@ def running(server: AbstractAsyncContextManager[EmbeddedServer]) -> Iterator[Emb
             runner.run(_leave(server))
 
 
-async def _enter(server: AbstractAsyncContextManager[EmbeddedServer]) -> EmbeddedServer:
+async def _enter(server: AbstractAsyncContextManager[T]) -> T:
     return await server.__aenter__()
 
 
-async def _leave(server: AbstractAsyncContextManager[EmbeddedServer]) -> None:
+async def _leave(server: AbstractAsyncContextManager[T]) -> None:
     await server.__aexit__(None, None, None)

@@ -34,17 +34,17 @@ class GatewayProcess(msgspec.Struct):
 
 @asynccontextmanager
 async def simulator(
-    options: SimulatorOptions = FLAT_OUT,
+    options: SimulatorOptions = FLAT_OUT, *, port: int = 0
 ) -> AsyncIterator[tuple[str, SimulatorLog]]:
     """Run a simulator that outlives gateways; yields its base URL and what it sees."""
     app = create_simulator(shared_tokenizer(), options=options)
-    async with listening(app, host="127.0.0.1", port=0) as port:
+    async with listening(app, host="127.0.0.1", port=port) as port:
         yield f"http://127.0.0.1:{port}/v1", app[SEEN]
 
 
 @asynccontextmanager
 async def gateway_process(
-    *, database: str, base_url: str, port: int = 0, **settings: str
+    *, database: str, base_url: str, port: int | str = 0, **settings: str
 ) -> AsyncIterator[GatewayProcess]:
     """Run `python -m gateway serve`; `settings` are named as in the environment."""
     settings = ALONE | settings

@@ -92,7 +92,8 @@ async def test_two_processes(sockets: int, postgres: EmbeddedServer, database: D
     async with AsyncExitStack() as stack:
         base_url, seen = await stack.enter_async_context(simulator())
         gateways = [
-            gateway_process(database=postgres.url, base_url=base_url, **settings) for _ in range(2)
+            gateway_process(database=postgres.url, base_url=base_url, port=0, **settings)
+            for _ in range(2)
         ]
         started = await asyncio.gather(*(stack.enter_async_context(g) for g in gateways))
         urls = [started[n % 2].url for n in range(sockets)]

@@ -14,7 +14,7 @@ from tests.integration import figures
 from tests.integration.cutting import Cutter, Reader, by_events, by_socket, cutter
 from tests.integration.helpers import REPORT, STROLLING, begun, eventually, question, stored
 from tests.integration.money import BY_DAY, BY_SESSION, OPEN_DOOR, PROMISED_SECONDS, sums, until
-from tests.running_gateway import running_gateway
+from tests.running_gateway import FLAT_OUT, running_gateway
 
 # Conversations at once.
 LANES = 10
@@ -91,7 +91,7 @@ async def test_back_in_time(
 async def test_not_back_in_time(postgres: EmbeddedServer, database: Database) -> None:
     """A second after the grace at the latest the upstream is closed, the text kept, the cost settled."""
     settings = {"openai_model": "sim-stall", "resume_grace_seconds": str(GRACE_SECONDS)}
-    async with running_gateway(database=postgres.url, **settings) as gateway:
+    async with running_gateway(database=postgres.url, options=FLAT_OUT, **settings) as gateway:
         async with ChatClient.connect(gateway.url) as client:
             await client.say(question())
             frames = await begun(client, [])

@@ -114,7 +114,7 @@ async def test_killed(turns: int, postgres: EmbeddedServer, database: Database) 
     settings = {"openai_model": "sim-long", "resume_checkpoint_seconds": "0.2", **OPEN_DOOR}
     async with (
         simulator(ENDLESS) as (base_url, seen),
-        gateway_process(database=postgres.url, base_url=base_url, **settings) as doomed,
+        gateway_process(database=postgres.url, base_url=base_url, port=0, **settings) as doomed,
         gateway_process(database=postgres.url, base_url=base_url) as heir,
     ):
         async with connected(*[doomed.url] * turns) as clients:

@@ -13,7 +13,7 @@ from tests.http_client import HttpClient, frames_of
 from tests.integration import figures
 from tests.integration.helpers import WALKING, question
 from tests.integration.money import OPEN_DOOR, connected
-from tests.running_gateway import running_gateway
+from tests.running_gateway import FLAT_OUT, running_gateway
 
 SOCKETS, STREAMS, WAITING = 4, 3, 3
 ROWS = "SELECT answer FROM turns WHERE client_id = %s"
@@ -55,9 +55,7 @@ async def everywhere(urls: list[str], *, token: str, number: int, client_id: str
             connected(*(urls[n % len(urls)] for n in range(SOCKETS)), session=token)
         )
         https = [
-            await stack.enter_async_context(
-                HttpClient.connect(urls[n % len(urls)], session=token)
-            )
+            await stack.enter_async_context(HttpClient.connect(urls[n % len(urls)], session=token))
             for n in range(STREAMS + WAITING)
         ]
         return await asyncio.gather(
@@ -93,6 +91,7 @@ async def test_ten_times(
                 running_gateway(
                     database=postgres.url,
                     redis=redis.url,
+                    options=FLAT_OUT,
                     openai_base_url=first.upstream_url,
                     cost_session_usd="20",
                     **OPEN_DOOR,

@@ -29,7 +29,7 @@ from tests.running_gateway import FLAT_OUT, running_gateway
 ENDLESS = SimulatorOptions(tokens_per_second=10, first_token_seconds=0)
 RESTARTING = 1012
 GRACE = 0.2
-TURN = 1.5
+TURN = 4.0
 # More would take longer to begin than the turn's deadline.
 AT_ONCE = 25
 # Together 20 and 500.

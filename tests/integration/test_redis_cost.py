@@ -1,0 +1,98 @@
+"""Redis is killed, hung and wiped during a conversation: what its calls cost those who wait for an answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from gateway.backends.postgres import Database
+from gateway.backends.redis_link import CALL_SECONDS, RedisLink
+from gateway.dev.embedded_server import EmbeddedServer
+from tests.integration import figures
+from tests.integration.helpers import WALKING, down, hung, question, wipe
+from tests.integration.money import OPEN_DOOR, connected
+from tests.running_gateway import running_gateway
+
+QUESTIONS = 8
+# A call's patience, and what the loop may be busy with on a machine that tests other things too.
+ONCE_SECONDS = CALL_SECONDS + 0.1
+THEN_SECONDS = 0.005
+
+
+@asynccontextmanager
+async def wiped(redis: EmbeddedServer) -> AsyncIterator[None]:
+    """Let Redis forget everything before the block."""
+    await wipe(redis)
+    yield
+
+
+@asynccontextmanager
+async def hanging(redis: EmbeddedServer) -> AsyncIterator[None]:
+    """Let Redis hang inside the block."""
+    with hung(redis):
+        yield
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each call to Redis took that an answer waits for or could wait for, in seconds."""
+    took: list[float] = []
+    ask = RedisLink.ask
+
+    async def timed(link: RedisLink, command: Any, *, patience: float = CALL_SECONDS) -> Any:
+        began = time.perf_counter()
+        try:
+            return await ask(link, command, patience=patience)
+        finally:
+            # But for the listening, which waits by design and holds nobody up.
+            if patience == CALL_SECONDS:
+                took.append(time.perf_counter() - began)
+
+    monkeypatch.setattr(RedisLink, "ask", timed)
+    return took
+
+
+@pytest.mark.parametrize("fault", [down, hanging, wiped])
+async def test_calls_are_cheap(
+    fault: Callable[[EmbeddedServer], Any],
+    calls: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    postgres: EmbeddedServer,
+    redis: EmbeddedServer,
+    database: Database,
+) -> None:
+    """Every question is answered; Redis costs at most its patience once, and then next to nothing."""
+    # So that it is tried again many times meanwhile.
+    monkeypatch.setattr("gateway.backends.redis_link.BREAKER_SECONDS", 0.1)
+    async with (
+        running_gateway(
+            database=postgres.url, redis=redis.url, options=WALKING, **OPEN_DOOR
+        ) as gateway,
+        connected(gateway.url) as (client,),
+    ):
+        ends = [(await client.ask(question(0)))[-1]]
+        calls.clear()
+        async with fault(redis):
+            for number in range(1, QUESTIONS):
+                ends.append((await client.ask(question(number)))[-1])
+                await asyncio.sleep(0.02)
+        ends.append((await client.ask(question(QUESTIONS)))[-1])
+    assert [end["finish_reason"] for end in ends] == ["stop"] * (QUESTIONS + 1)
+    slow, quick = _slow(calls), sorted(calls)[: -1 - len(calls) // 10]
+    # Two at most were on their way when it began to hang: an answer's own, and the telling beside it.
+    assert len(slow) <= 2
+    assert all(took <= ONCE_SECONDS for took in slow)
+    # All but one in ten, which may meet a loop that is busy with something else.
+    assert quick[-1] <= THEN_SECONDS
+    figures.record(
+        f"Redis {fault.__name__}",
+        f"{len(ends)} of {len(ends)} answered, {len(calls)} calls, {len(slow)} of them waited "
+        f"(at most {max(calls) * 1000:.0f} ms), the others {quick[-1] * 1000:.1f} ms (90 %)",
+    )
+
+
+def _slow(calls: list[float]) -> list[float]:
+    return [took for took in calls if took > CALL_SECONDS / 2]
