@@ -43,18 +43,26 @@ unit: .venv/checks  ## Run the tests of single modules; gateway/chat to its last
 	$(BIN)/pytest --ignore=tests/integration --ignore=tests/browser \
 		--cov=gateway.chat --cov-fail-under=100
 
-whole: .venv/checks  ## Run the tests of a whole gateway: real servers, real sockets, a real browser
+# What the browser tests load besides the page: axe and React, pinned by package-lock.json.
+node_modules/.package-lock.json: package.json package-lock.json
+ifeq ($(or $(shell command -v npm 2>/dev/null),$(filter true,$(CI))),)
+	@echo "There is no npm: the browser tests that need axe or React are skipped."
+else
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+endif
+
+whole: .venv/checks node_modules/.package-lock.json  ## Run the tests of a whole gateway: real servers, real sockets, a real browser
 	@tests/browser/install-chromium
 	$(BIN)/pytest tests/integration tests/browser
 
-stress: .venv/checks  ## Run the tests with long counts
+stress: .venv/checks node_modules/.package-lock.json  ## Run the tests with long counts
 	@tests/browser/install-chromium
 	$(BIN)/pytest -m stress
 
 bench: .venv/checks  ## Measure
 	$(BIN)/python -m tests.bench
 
-coverage: .venv/checks  ## Run the tests and say which lines they leave out
+coverage: .venv/checks node_modules/.package-lock.json  ## Run the tests and say which lines they leave out
 	@tests/browser/install-chromium
 	$(BIN)/pytest --cov
 
@@ -75,7 +83,7 @@ lock: .venv/runs  ## Pin the newest versions that setup.cfg allows
 		--constraint requirements.lock --extra test setup.cfg
 
 clean:  ## Remove everything that can be made again
-	rm -rf .venv .dev build dist *.egg-info .coverage* .*_cache .hypothesis
+	rm -rf .venv .dev node_modules build dist *.egg-info .coverage* .*_cache .hypothesis
 	find gateway tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/runs: requirements.lock setup.cfg

@@ -19,6 +19,7 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
+FOR_EVER = "public, max-age=31536000, immutable"
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -36,7 +37,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if isinstance(response, web.WebSocketResponse):
         return  # no page; and they would be kept as long as the connection
     response.headers.update(HEADERS)
-    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache")
+    # Its version is part of a vendored file's address.
+    vendored = request.path.startswith("/static/vendor/")
+    response.headers.setdefault(hdrs.CACHE_CONTROL, FOR_EVER if vendored else "no-cache")
 
 
 def add_pages(app: web.Application, *, static: Path) -> None:

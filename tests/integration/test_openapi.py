@@ -123,7 +123,7 @@ async def test_problems_fit(gateway: RunningGateway) -> None:
         fits(body, path="/api/turns/{turn_id}", method="get", status=status)
 
 
-@pytest.mark.parametrize("examples", [5, pytest.param(100, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("examples", [2, pytest.param(100, marks=pytest.mark.stress)])
 async def test_schemathesis(
     gateway: RunningGateway, database: Database, examples: int, tmp_path: Path
 ) -> None:

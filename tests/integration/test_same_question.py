@@ -65,7 +65,7 @@ async def everywhere(urls: list[str], *, token: str, number: int, client_id: str
         )
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.stress)])
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_ten_times(
     rounds: int,
