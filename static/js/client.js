@@ -4,7 +4,7 @@
 /** @import { Conversation, Turn } from './conversation.js' */
 /** @import { ConnectionState, Transport } from './connection.js' */
 
-import { openConnection } from './connection.js';
+import { withFallback } from './connection.js';
 import { EMPTY, apply, ask, dismiss, exchanges, gap, running, stopping } from './conversation.js';
 
 /**
@@ -31,9 +31,9 @@ export const IDLE = Object.freeze({ connection: 'connecting', closeCode: null, r
  * @param {string | null} [options.reportId]
  * @param {string | null} [options.session] token of an earlier visit
  * @param {(token: string | null) => void} [options.onSession] told whenever the token changes, to keep it
- * @param {Transport} [options.transport] how frames travel
+ * @param {Transport} [options.transport] how frames travel; unless given, as a WebSocket, or over HTTP where none gets through
  */
-export function createChat({ url, locale, reportId = null, session = null, onSession = () => {}, transport = openConnection }) {
+export function createChat({ url, locale, reportId = null, session = null, onSession = () => {}, transport = withFallback() }) {
   /** @type {Set<() => void>} */
   const listeners = new Set();
   /** @type {ChatSnapshot} */

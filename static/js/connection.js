@@ -1,4 +1,4 @@
-/** One WebSocket that is there again after an outage: hello, backoff, close codes. */
+/** One WebSocket that is there again after an outage: hello, backoff, close codes. And another way where none gets through. */
 
 /** @import { ClientFrame, Hello, ServerFrame } from './frames.js' */
 
@@ -13,7 +13,8 @@
  * @property {(frame: ServerFrame) => void} onFrame
  * @property {(state: ConnectionState, detail: ConnectionDetail) => void} onState
  */
-/** @typedef {(options: TransportOptions) => ReturnType<typeof openConnection>} Transport */
+/** @typedef {{ send(frame: ClientFrame): boolean, reopen(): void, check(): void, fail(): void, close(): void }} Connection */
+/** @typedef {(options: TransportOptions) => Connection} Transport */
 
 const PROTOCOL = 'chatgw.v1';
 const KNOWN = new Set(['ready', 'accepted', 'status', 'delta', 'snapshot', 'done', 'error', 'notice', 'pong']);
@@ -22,6 +23,10 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 20_000;
 const READY_WITHIN = 15_000;
 const PONG_WITHIN = 5_000;
+const OPEN_WITHIN = 4_000;
+const FAILURES = 2;
+const PROBE_AFTER = 10 * 60_000;
+const NO_CLOSE = 1006;
 const TRANSIENT = new Set([1001, 1006, 1011, 1012, 1013]);
 
 /** @param {number} code */
@@ -144,5 +149,104 @@ export function openConnection({ url, hello, onFrame, onState }) {
       become('fatal');
     },
     close: () => drop(),
+  };
+}
+
+/**
+ * A WebSocket where one gets through, and plain HTTP where none does, as behind some proxies: a new try every ten minutes.
+ * @param {object} [memory]
+ * @param {number} [memory.until] HTTP is used until then without a try, in the time of `Date.now`
+ * @param {(until: number) => void} [memory.onFall] told whenever `until` changes, to keep it
+ * @returns {Transport}
+ */
+export function withFallback({ until = 0, onFall = () => {} } = {}) {
+  /** @param {number} next */
+  function keep(next) {
+    until = next;
+    onFall(next);
+  }
+
+  return (options) => {
+    /** @type {Connection | null} null until sse.js is loaded */
+    let current = null;
+    let closed = false;
+    let falling = false;
+    /** Sockets that did not open, in a row; the loss of an open one is not one of them. */
+    let failures = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+
+    function overSocket() {
+      failures = 0;
+      timer = setTimeout(fall, OPEN_WITHIN);
+      current = openConnection({ ...options, onState(state, detail) {
+        if (state === 'online' || state === 'fatal') clearTimeout(timer);
+        if (state === 'online') failures = -1;
+        // Any other code is the server's own word, and so came through a socket.
+        if (detail.code === NO_CLOSE && ++failures >= FAILURES) fall();
+        options.onState(state, detail);
+      } });
+    }
+
+    async function fall() {
+      if (falling) return;
+      falling = true;
+      try {
+        const { openEvents, reachable } = await import('./sse.js');
+        // While the server is away a WebSocket is as good as anything, and better once it is back.
+        if (!await reachable(options.url) || closed || failures < 0) return;
+        clearTimeout(timer);
+        current?.close();
+        keep(Date.now() + PROBE_AFTER);
+        current = openEvents(options);
+        timer = setTimeout(probe, PROBE_AFTER);
+      } catch {
+        // sse.js is as far away as the server.
+      } finally {
+        falling = false;
+      }
+    }
+
+    async function overHttp() {
+      try {
+        const { openEvents } = await import('./sse.js');
+        if (closed) return;
+        current = openEvents(options);
+        timer = setTimeout(probe, until - Date.now());
+      } catch {
+        if (!closed) overSocket();
+      }
+    }
+
+    // Beside the connection in use, so that a reader behind such a proxy does not lose it every ten minutes.
+    function probe() {
+      const socket = new WebSocket(options.url, PROTOCOL);
+      socket.onopen = () => {
+        socket.close();
+        if (closed) return;
+        current?.close();
+        keep(0);
+        overSocket();
+      };
+      socket.onerror = () => {
+        if (closed) return;
+        keep(Date.now() + PROBE_AFTER);
+        timer = setTimeout(probe, PROBE_AFTER);
+      };
+    }
+
+    if (until > Date.now()) overHttp();
+    else overSocket();
+    return {
+      send: (frame) => current?.send(frame) ?? false,
+      reopen: () => current?.reopen(),
+      check: () => current?.check(),
+      fail: () => current?.fail(),
+      close() {
+        closed = true;
+        clearTimeout(timer);
+        current?.close();
+      },
+    };
   };
 }

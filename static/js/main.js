@@ -4,6 +4,7 @@
 /** @import { Locale, Report } from './frames.js' */
 
 import { createChat } from './client.js';
+import { withFallback } from './connection.js';
 import { renderMarkdown } from './markdown.js';
 import { language, setLanguage } from './texts.js';
 import { byId, createView } from './view.js';
@@ -24,6 +25,12 @@ let reports = null;
 let reportId = address.searchParams.get('report');
 /** @type {Partial<Report> | null} */
 let shown = null;
+
+// For the tab only: tomorrow's network may be another.
+const transport = withFallback({
+  until: Number(kept('sessionStorage', 'chatgw.http-until')),
+  onFall: (until) => keep('sessionStorage', 'chatgw.http-until', until ? String(until) : null),
+});
 
 const view = createView({
   onSend: (text) => chat?.send(text) ?? false,
@@ -52,6 +59,7 @@ function openChat(id) {
     reportId,
     session: kept('localStorage', key),
     onSession: (token) => keep('localStorage', key, token),
+    transport,
   });
   chat = opened;
   /** @type {unknown} */

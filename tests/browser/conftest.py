@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from gateway.backends.store import PostgresStore
 from gateway.chat.records import ReportSnapshot
@@ -16,6 +16,8 @@ from tests.integration.conftest import database, postgres, redis, servers_folder
 __all__ = ["database", "postgres", "redis", "servers_folder", "store"]
 
 # Without these Chromium calls home, and is refused, many times a second.
+# Playwright's five seconds are for machines with nothing else to do.
+expect.set_options(timeout=15_000)
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
