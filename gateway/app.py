@@ -83,7 +83,8 @@ async def _open(
         link, listening = RedisLink(settings.redis.url), RedisLink(settings.redis.url)
         stack.push_async_callback(link.close)
         stack.push_async_callback(listening.close)
-        relay = RedisRelay(link, listening=listening)
+        relay = redis_relay = RedisRelay(link, listening=listening)
+        stack.push_async_callback(redis_relay.close)
         cache = RedisCache(
             link,
             messages=settings.context.history_messages,

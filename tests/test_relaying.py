@@ -1,12 +1,14 @@
 """A turn is seen, stopped and kept alive from any process of the gateway."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import msgspec
+import pytest
 
-from gateway.chat.frames import Done
-from gateway.chat.records import FinishReason
+from gateway.chat.frames import Done, Hello
+from gateway.chat.records import FinishReason, StoredTurn
 from gateway.chat.relaying import (
     BELIEVED_SECONDS,
     QUIET_SECONDS,
@@ -34,6 +36,27 @@ async def test_turn_is_shown_elsewhere() -> None:
         assert (shown.id, shown.answer.text) == (turn.id, "Revenue rose.")
         assert end_of(seen) == end_of(await frames(turn))
         assert await shown.accepted() == await turn.accepted()
+
+
+async def test_turn_begins_while_somebody_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says hello there while a turn begins here sees it, though the store did not hold it yet."""
+    async with pair("Revenue ", HANG) as p:
+        here, greeting = await p.here.sessions.enter(Hello(), viewer=p.near)
+        store, last_turns = p.there.store, p.there.store.last_turns
+
+        async def slow(*what: Any, **more: Any) -> tuple[StoredTurn, ...]:
+            turns = await last_turns(*what, **more)
+            await p.begin(here)
+            await relay(0.1)
+            return turns
+
+        monkeypatch.setattr(store, "last_turns", slow)
+        hello = Hello(session=greeting.session)
+        _, ready = await p.there.sessions.enter(hello, viewer=p.far)
+        assert ready.turns == ()
+        (shown,) = p.far.turns
+        await relay(0.3)
+        assert shown.answer.text == "Revenue "
 
 
 async def test_turn_of_strangers_is_not_shown() -> None:

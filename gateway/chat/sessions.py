@@ -14,6 +14,7 @@ from gateway.chat.frames import (
     ActiveTurn,
     Hello,
     Limits,
+    Notice,
     Ready,
     ReportInfo,
     TurnView,
@@ -25,7 +26,7 @@ from gateway.chat.ports import Clock, Store, Tokenizer
 from gateway.chat.reading import Reading
 from gateway.chat.records import Session, StoredTurn
 from gateway.chat.rules import Rules
-from gateway.chat.turn import turn_view
+from gateway.chat.turn import Turn, turn_view
 
 # 256 bits; only its hash is stored, so a stolen database opens no session.
 TOKEN_BYTES = 32
@@ -33,6 +34,16 @@ TOKEN_BYTES = 32
 SHARED_REPORTS = 256
 # What `ready` may spend of a frame on stored turns; the rest is for the report and the limits.
 TURNS_BYTES = FRAME_BYTES - 16_384
+
+
+class _Arriving:
+    """Somebody who is about to watch, and will be told what has begun by then."""
+
+    def watch(self, turn: Turn) -> None:
+        """Nothing: the session knows what was announced."""
+
+    def notify(self, notice: Notice) -> None:
+        """Nothing: it is for who was there."""
 
 
 class Sessions:
@@ -63,9 +74,15 @@ class Sessions:
         else:
             token = hello.session
             record = await self._store.find_session(_hash(token))
-        turns = await self._store.last_turns(record.id, limit=self._rules.history_messages)
-        # No await from here on: the viewer must miss no turn between its `ready` and its joining.
-        session = self._attend(record, locale=hello.locale, viewer=viewer)
+        # Somebody watches from here on: of a turn that begins elsewhere only those are told, and only once.
+        arriving = _Arriving()
+        session = self._attend(record, locale=hello.locale, viewer=arriving)
+        try:
+            turns = await self._store.last_turns(record.id, limit=self._rules.history_messages)
+            # No await from here on: the viewer must miss no turn between its `ready` and its joining.
+            self.join(session, viewer=viewer)
+        finally:
+            self.leave(session, viewer=arriving)
         views = [self.view(session, turn) for turn in turns]
         begun = session.announced
         if begun is not None and begun.end is None and begun.id not in {t.id for t in turns}:

@@ -1,7 +1,7 @@
 """What running answers ask of Postgres and Redis: `python -m tests.bench.scaling`.
 
-Two gateway processes, and each answer shown twice: to whoever asked, and to a second tab at the same process
-(`here`) or at the other one (`elsewhere`, which is what the relay is for).
+Two gateway processes. Each answer is shown to whoever asked, alone or with a second tab: at the same process
+(`here`), or at the other one (`elsewhere`, which is what the relay is for).
 """
 
 import argparse
@@ -30,6 +30,12 @@ from tests.integration.gateway_process import gateway_process
 RATE = 20.0
 SETTLE_SECONDS = 2.5
 SUBPROTOCOL = "chatgw.v1"
+COLUMNS = (
+    *("second tab", "streams", "took"),
+    *("statements a turn", "a second", "Postgres' CPU"),
+    *("commands a turn", "a second", "Redis' CPU"),
+    "gateways' CPU",
+)
 COMMITS = """
     SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()
 """
@@ -118,23 +124,33 @@ async def stand() -> AsyncIterator[Stand]:
         )
 
 
-async def converse(session: aiohttp.ClientSession, asking: str, watching: str, turns: int) -> None:
-    """Ask `turns` questions at one address while a second tab watches at another."""
-    async with session.ws_connect(f"{asking}/ws", protocols=(SUBPROTOCOL,)) as mine:
-        await mine.send_str('{"type":"hello"}')
-        token = (await mine.receive_json())["session"]
-        async with session.ws_connect(f"{watching}/ws", protocols=(SUBPROTOCOL,)) as theirs:
-            await theirs.send_str(json.dumps({"type": "hello", "session": token}))
-            for _ in range(turns):
-                question = {"type": "message", "id": str(uuid4()), "text": "?"}
-                await mine.send_str(json.dumps(question))
-                await asyncio.gather(_end(mine), _end(theirs))
+async def converse(
+    session: aiohttp.ClientSession, asking: str, watching: str | None, turns: int
+) -> None:
+    """Ask `turns` questions at one address, while a second tab watches at another."""
+    async with AsyncExitStack() as stack:
+        tabs = []
+        hello = {"type": "hello"}
+        for url in (asking, watching):
+            if url is None:
+                continue
+            tab = await stack.enter_async_context(
+                session.ws_connect(f"{url}/ws", protocols=(SUBPROTOCOL,))
+            )
+            await tab.send_str(json.dumps(hello))
+            hello["session"] = (await tab.receive_json())["session"]
+            tabs.append(tab)
+        for _ in range(turns):
+            question = {"type": "message", "id": str(uuid4()), "text": "?"}
+            await tabs[0].send_str(json.dumps(question))
+            await asyncio.gather(*(_end(tab) for tab in tabs))
 
 
-async def measure(stand: Stand, *, streams: int, turns: int, elsewhere: bool) -> None:
+async def measure(stand: Stand, *, second_tab: str, streams: int, turns: int) -> None:
     """Print a line of the table."""
     before = await stand.usage()
-    asking, watching = stand.urls[0], stand.urls[elsewhere]
+    asking, other = stand.urls
+    watching = {"none": None, "here": asking, "elsewhere": other}[second_tab]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         began = time.monotonic()
@@ -142,22 +158,24 @@ async def measure(stand: Stand, *, streams: int, turns: int, elsewhere: bool) ->
         seconds = time.monotonic() - began
     after = await stand.usage()
     answers = streams * turns
+    # Seconds of all answers together: what is divided by them is what a stream costs each second.
+    running = answers * CHUNKS / RATE
+    statements = after.statements - before.statements
     calls = after.commands - before.commands
     calls.pop("info", None)
-    most = ", ".join(
-        f"{name} {n / answers:.1f}" for name, n in calls.most_common(5) if n > answers / 20
+
+    def share(used: float) -> str:
+        return f"{used / running * 1000 * 100:.0f} %"
+
+    cells = (
+        *(second_tab, streams, f"{seconds:.0f} s"),
+        *(f"{statements / answers:.1f}", f"{statements / running * 1000:.0f}"),
+        share(after.postgres - before.postgres),
+        *(f"{calls.total() / answers:.0f}", f"{calls.total() / running * 1000:.0f}"),
+        share(after.redis - before.redis),
+        share(after.gateways - before.gateways),
     )
-    running = streams * CHUNKS / RATE * turns
-    print(
-        f"| {'elsewhere' if elsewhere else 'here'} | {streams} | {seconds:.0f} "
-        f"| {(after.statements - before.statements) / answers:.1f} "
-        f"| {(after.statements - before.statements) / running * 1000:.0f} "
-        f"| {(after.postgres - before.postgres) / running * 1e3 * 100:.0f} % "
-        f"| {calls.total() / answers:.0f} ({most}) | {calls.total() / running * 1000:.0f} "
-        f"| {(after.redis - before.redis) / running * 1e3 * 100:.0f} % "
-        f"| {(after.gateways - before.gateways) / running * 1e3 * 100:.0f} % |",
-        flush=True,
-    )
+    print("".join(f"| {cell} " for cell in cells) + "|", flush=True)
 
 
 async def idle(stand: Stand, *, seconds: float) -> None:
@@ -179,16 +197,15 @@ async def main() -> None:
     parser.add_argument("--turns", type=int, default=2)
     arguments = parser.parse_args()
     async with stand() as everything:
-        print(f"{CHUNKS} chunks an answer, {RATE:.0f} a second; CPU in % of a core\n")
         print(
-            "| second tab | streams | s | statements a turn | a second, 1,000 streams | Postgres' CPU "
-            "| commands a turn | a second, 1,000 streams | Redis' CPU | gateways' CPU |\n"
-            "|---|---:|---:|---:|---:|---:|---|---:|---:|---:|"
+            f"{CHUNKS} chunks an answer, {RATE:.0f} a second; "
+            "a second and CPU (% of a core): of 1,000 streams\n"
         )
+        print("".join(f"| {name} " for name in COLUMNS) + "|\n" + "|---" * len(COLUMNS) + "|")
         for streams in arguments.streams:
-            for elsewhere in (False, True):
+            for second_tab in ("none", "here", "elsewhere"):
                 await measure(
-                    everything, streams=streams, turns=arguments.turns, elsewhere=elsewhere
+                    everything, second_tab=second_tab, streams=streams, turns=arguments.turns
                 )
         await idle(everything, seconds=10)
 

@@ -208,4 +208,4 @@ async def test_coming_and_going(
             return all(now[name] <= before[name] + spare.get(name, 0) for name in now)
 
         await until(is_back, lambda: (before, figures_of(gateway)))
-    figures.record(f"{cycles} visits", f"before and after: {before}")
+    figures.record(f"{cycles} visits", f"tasks, sessions, connections and turns back to {before}")
