@@ -28,7 +28,7 @@ from tests.bench.__main__ import CHUNKS, GENEROUS, cpu_seconds, module
 from tests.integration.gateway_process import gateway_process
 
 RATE = 20.0
-SETTLE_SECONDS = 2.5
+SETTLE_SECONDS = 11.0
 SUBPROTOCOL = "chatgw.v1"
 COLUMNS = (
     *("second tab", "streams", "took"),
@@ -63,7 +63,7 @@ class Stand(NamedTuple):
 
     async def usage(self) -> Usage:
         """Return what they have done so far."""
-        # Postgres tells what a connection has done once that has been idle for a second.
+        # Postgres tells what a connection has done once that has been idle for ten seconds.
         await asyncio.sleep(SETTLE_SECONDS)
         rows = await self.database.fetch(COMMITS)
         return Usage(
