@@ -91,8 +91,9 @@ async def commands(redis: EmbeddedServer) -> Counter[str]:
 @asynccontextmanager
 async def stand() -> AsyncIterator[Stand]:
     """Start everything."""
-    folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
     async with AsyncExitStack() as stack:
+        temporary = tempfile.TemporaryDirectory(prefix="gateway-bench-")
+        folder = Path(stack.enter_context(temporary))
         postgres = await stack.enter_async_context(postgres_server(folder / "postgres"))
         redis = await stack.enter_async_context(redis_server(folder / "redis"))
         upstream = await stack.enter_async_context(
