@@ -23,7 +23,7 @@ HANG_SECONDS = 15.0
 
 # What `gateway dev` does with them: says who they are, then waits for a signal.
 OWNER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from gateway.dev import embedded
 from gateway.dev.embedded import postgres_server, redis_server
@@ -36,6 +36,8 @@ async def main():
             print(postgres.pid, redis.pid, flush=True)
             await asyncio.Event().wait()
 
+# As at a terminal: what a shell starts in the background inherits that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 
