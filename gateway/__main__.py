@@ -14,6 +14,8 @@ from gateway.logs import LogFormat, configure
 
 # EX_CONFIG of sysexits.h: a supervisor need not start us again.
 BAD_CONFIG = 78
+# Whoever runs these reads what is logged at a terminal.
+FOR_PEOPLE = (commands.dev, commands.check)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _overrides(arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
     given: dict[tuple[str, str], str] = {}
-    if arguments.run is commands.dev and "GATEWAY_LOG_FORMAT" not in os.environ:
+    if arguments.run in FOR_PEOPLE and "GATEWAY_LOG_FORMAT" not in os.environ:
         given["log", "format"] = LogFormat.TEXT.value
     for name in ("host", "port"):
         value = getattr(arguments, name, None)
@@ -83,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     spend.set_defaults(run=commands.spend)
 
     check = actions.add_parser("check", help="say whether everything needed is there")
+    check.add_argument(
+        "--upstream", action="store_true", help="also ask the model for one token, which is billed"
+    )
     check.set_defaults(run=commands.check)
 
     schema = actions.add_parser("schema", help="print the JSON Schema of the wire's frames")

@@ -14,7 +14,6 @@ from gateway.backends.redis_relay import NoRelay, RedisRelay
 from gateway.backends.store import PostgresStore
 from gateway.backends.tokens import Tokenizer
 from gateway.chat.checkpoints import keep_checkpoints, sweep_expired
-from gateway.chat.errors import ConfigError
 from gateway.chat.frames import FRAME_BYTES
 from gateway.chat.ports import Cache, Relay
 from gateway.chat.pricing import ModelFacts, nano
@@ -23,7 +22,7 @@ from gateway.chat.rules import Rules
 from gateway.chat.service import SAVE_SECONDS, ChatService
 from gateway.chat.sessions import Sessions
 from gateway.chat.tasks import Tasks
-from gateway.config import facts_of
+from gateway.config import facts_of, fallback_of
 from gateway.resources import static_folder
 from gateway.settings import Settings
 from gateway.web.health import add_health
@@ -41,7 +40,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     Raises `ConfigError` for a model without a price. `simulated` says that the upstream is the simulator.
     """
     facts = facts_of(settings.openai.model, settings)
-    fallback = _fallback(settings, facts=facts)
+    fallback = fallback_of(settings)
     app = web.Application(middlewares=[problems], client_max_size=FRAME_BYTES)
     app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
     app[CONNECTIONS] = set()
@@ -124,15 +123,6 @@ async def _open(
     app[SERVICE] = service
     app[REPORTS] = store
     app[STORE] = store
-
-
-def _fallback(settings: Settings, *, facts: ModelFacts) -> ModelFacts | None:
-    if not settings.openai.fallback_model:
-        return None
-    fallback = facts_of(settings.openai.fallback_model, settings)
-    if fallback.encoding != facts.encoding:
-        raise ConfigError("[openai] fallback_model: counts tokens by another encoding than model")
-    return fallback
 
 
 def _rules(

@@ -12,15 +12,15 @@ import msgspec
 from gateway.app import create_app
 from gateway.backends.ledger import spending_by_day, spending_by_session
 from gateway.backends.migrations import migrate as apply_migrations
-from gateway.backends.migrations import pending
 from gateway.backends.postgres import Database
 from gateway.backends.store import PostgresStore
 from gateway.backends.tokens import Tokenizer
-from gateway.chat.errors import ConfigError, GatewayError
+from gateway.chat.errors import ConfigError
 from gateway.chat.pricing import usd
 from gateway.chat.records import ReportSnapshot
 from gateway.chat.schema import frames_schema_text
-from gateway.config import facts_of, supervision
+from gateway.check import Verdict, look
+from gateway.config import supervision
 from gateway.dev.embedded import embedded_postgres, embedded_redis
 from gateway.dev.simulator import SimulatorOptions, create_simulator
 from gateway.notify import Notice, Supervisor
@@ -149,35 +149,13 @@ async def schema(_settings: Settings, _arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def check(settings: Settings, _arguments: argparse.Namespace) -> int:
-    """Print one line for each thing the gateway needs; exit status 1 if one is missing."""
-    failed = False
-
-    def tell(what: str, problem: str | None) -> None:
-        nonlocal failed
-        failed = failed or problem is not None
-        print(f"{what}: {problem or 'ok'}")
-
-    try:
-        facts = facts_of(settings.openai.model, settings)
-        await asyncio.to_thread(Tokenizer, facts.encoding)
-        tell(f"model {settings.openai.model}", None)
-    except ConfigError as error:
-        tell(f"model {settings.openai.model}", str(error))
-    tell("key", None if settings.openai.api_key else "OPENAI_API_KEY is not set")
-    tell("database", await _database_problem(settings))
-    return int(failed)
-
-
-async def _database_problem(settings: Settings) -> str | None:
-    if not settings.database.url:
-        return "[database] url is not set (or DATABASE_URL)"
-    try:
-        async with _database(settings) as database:
-            missing = await pending(database, folder=migrations_folder())
-    except GatewayError as error:
-        return str(error)
-    return f"run `gateway migrate`: {', '.join(missing)} missing" if missing else None
+async def check(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Print a line for each thing the gateway needs; exit status 1 if one is missing, 78 if one is wrong."""
+    worst = Verdict.OK
+    async for finding in look(settings, config=arguments.config, upstream=arguments.upstream):
+        worst = max(worst, finding.verdict)
+        print(finding, flush=True)
+    return worst
 
 
 async def _prepare(settings: Settings) -> None:

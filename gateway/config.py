@@ -45,6 +45,9 @@ class _Value(msgspec.Struct, frozen=True):
     origin: str
 
 
+_Raw = dict[str, dict[str, _Value]]
+
+
 def load(
     file: Path | None = None,
     *,
@@ -55,8 +58,29 @@ def load(
 
     Raises `ConfigError` naming the origin, the section, the key and the reason.
     """
+    return _settings(_gather(file, environ, overrides or {}), origin=str(file or DEFAULT_FILE))
+
+
+def changes(file: Path | None = None, *, environ: Mapping[str, str]) -> list[str]:
+    """Return what is not at its default, and where that came from: `[section] key from origin`.
+
+    Raises as `load` does.
+    """
+    raw = _gather(file, environ, {})
+    defaults, settings = Settings(), _settings(raw, origin=str(file or DEFAULT_FILE))
+    return [
+        f"[{section}] {key} from {value.origin}"
+        for section, values in raw.items()
+        for key, value in values.items()
+        if section.startswith(MODEL_PREFIX)
+        or _of(settings, section, key) != _of(defaults, section, key)
+    ]
+
+
+def _gather(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[tuple[str, str], str]
+) -> _Raw:
     raw = _from_file(file)
-    origin = str(file or DEFAULT_FILE)
     for name, (section, key) in CUSTOMARY.items():
         if environ.get(name):
             raw.setdefault(section, {})[key] = _Value(environ[name], name)
@@ -67,8 +91,13 @@ def load(
                 # Also an unknown key: a mistyped cap must not be no cap.
                 key = name.removeprefix(prefix).lower()
                 raw.setdefault(section, {})[key] = _Value(environ[name], name)
-    for (section, key), text in (overrides or {}).items():
+    for (section, key), text in overrides.items():
         raw.setdefault(section, {})[key] = _Value(text, f"--{key.replace('_', '-')}")
+    return raw
+
+
+def _settings(raw: _Raw, *, origin: str) -> Settings:
+    raw = dict(raw)
     models = {
         section.removeprefix(MODEL_PREFIX).strip(): _section(
             section, ModelFacts, raw.pop(section), origin=origin
@@ -112,14 +141,25 @@ def facts_of(model: str, settings: Settings) -> ModelFacts:
     """Return price and encoding of `model`; raises `ConfigError` where there is no price: never free."""
     facts = settings.models.get(model) or price_table().find(model)
     if facts is None:
+        key = "fallback_model" if model == settings.openai.fallback_model else "model"
         raise ConfigError(
-            f"[openai] model: no price for {model!r}; add a section [model {model}] with"
+            f"[openai] {key}: no price for {model!r}; add a section [model {model}] with"
             " input_usd_per_mtok and output_usd_per_mtok"
         )
     return facts
 
 
-def _from_file(file: Path | None) -> dict[str, dict[str, _Value]]:
+def fallback_of(settings: Settings) -> ModelFacts | None:
+    """Return price and encoding of the fallback model, None where there is none; raises `ConfigError`."""
+    if not settings.openai.fallback_model:
+        return None
+    fallback = facts_of(settings.openai.fallback_model, settings)
+    if fallback.encoding != facts_of(settings.openai.model, settings).encoding:
+        raise ConfigError("[openai] fallback_model: counts tokens by another encoding than model")
+    return fallback
+
+
+def _from_file(file: Path | None) -> _Raw:
     if file is None:
         if not DEFAULT_FILE.is_file():
             return {}
@@ -140,6 +180,10 @@ def _from_file(file: Path | None) -> dict[str, dict[str, _Value]]:
         section: {key: _Value(text, str(file)) for key, text in parser[section].items()}
         for section in parser.sections()
     }
+
+
+def _of(settings: Settings, section: str, key: str) -> object:
+    return getattr(getattr(settings, section), key)
 
 
 def _section(name: str, kind: Any, values: Mapping[str, _Value], *, origin: str) -> Any:

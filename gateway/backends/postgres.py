@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -80,6 +80,17 @@ class Database:
                 await run("SELECT set_config('statement_timeout', %s, true)", (limit,))
                 yield run
                 await run("COMMIT")
+
+    async def listens(self) -> bool | None:
+        """Return whether anyone takes connections where Postgres should be, even to send us away again.
+
+        None where the address is a matter of libpq's: a default, or a list.
+        """
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                found = [await _accepts(target) for target in await _resolve(self._params)]
+                return None if None in found else True in found
+        return False
 
     async def close(self) -> None:
         """Close what is idle now, and what is in use as soon as it is not."""
@@ -161,6 +172,21 @@ async def _resolve(params: Params) -> list[Params]:
     found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     addresses = dict.fromkeys(str(info[4][0]) for info in found)
     return [{**params, "hostaddr": address} for address in addresses]
+
+
+async def _accepts(params: Params) -> bool | None:
+    host, port = params.get("hostaddr") or params.get("host", ""), params.get("port", "5432")
+    if not host or host.startswith("@") or "," in host:
+        return None
+    try:
+        if host.startswith("/"):
+            _, writer = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        else:
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.transport.abort()
+    return True
 
 
 async def _open(params: Params) -> aiopg.Connection:

@@ -245,3 +245,21 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while data := await reader.read(65536):
         writer.write(data)
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "listens"),
+    [
+        ("{there}", True),
+        ("{there}&dbname=no_such", True),
+        ("postgresql://127.0.0.1:1/d", False),
+        ("postgresql://no-such-name.invalid/d", False),
+        ("postgresql:///d?host=/no/such/folder", False),
+        ("postgresql:///d", None),
+        ("postgresql://a,b/d", None),
+    ],
+)
+async def test_who_listens(postgres: EmbeddedServer, url: str, listens: bool | None) -> None:
+    """Whether anyone takes connections is known without being let in, where the address is known."""
+    database = Database(url.format(there=postgres.url))
+    assert await database.listens() is listens
