@@ -26,11 +26,12 @@ from gateway.config import facts_of, fallback_of
 from gateway.resources import static_folder
 from gateway.settings import Settings
 from gateway.web.health import add_health
-from gateway.web.keys import SERVICE, SESSIONS, STORE
+from gateway.web.keys import SERVICE, SESSIONS, STORE, TIMELINES
 from gateway.web.limits import ALLOWED_ORIGINS
 from gateway.web.pages import add_pages
 from gateway.web.problems import problems
 from gateway.web.rest import REPORTS, add_rest
+from gateway.web.timelines import Timelines
 from gateway.web.websocket import CONNECTIONS, close_connections, websocket
 
 
@@ -44,6 +45,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     app = web.Application(middlewares=[problems], client_max_size=FRAME_BYTES)
     app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
     app[CONNECTIONS] = set()
+    app[TIMELINES] = Timelines()
     app.router.add_get("/ws", websocket)
     add_rest(app, enabled=settings.rest.enabled)
     add_health(app)
@@ -115,6 +117,7 @@ async def _open(
         upstream=upstream,
         tokenizer=tokenizer,
         clock=clock,
+        observers=[app[TIMELINES]],
         rules=rules,
     )
     # Last in, first out: answers are saved before the store is closed.

@@ -195,6 +195,5 @@ def a_reading(clock: FakeClock) -> Reading:
         a_turn(),
         deadlines=deadlines(clock),
         trace=Trace.start(TRACEPARENT),
-        started=clock.time(),
         model="sim-test",
     )

@@ -15,6 +15,7 @@ import msgspec
 from gateway.chat.frames import Notice
 from gateway.chat.records import Chunk, History, Message
 from gateway.chat.signals import AnySignal, Part
+from gateway.chat.timeline import Timeline
 from gateway.chat.turn import Turn
 from tests.fake_store import FakeStore
 
@@ -24,6 +25,7 @@ __all__ = [
     "CountingTokenizer",
     "FakeCache",
     "FakeClock",
+    "FakeObserver",
     "FakeRelay",
     "FakeStore",
     "FakeViewer",
@@ -193,6 +195,17 @@ class FakeClock:
             if callback is not None:
                 callback()
         self.now = target
+
+
+class FakeObserver:
+    """Keeps the timelines it was told."""
+
+    def __init__(self) -> None:
+        self.timelines: list[Timeline] = []
+
+    def turn_ended(self, timeline: Timeline) -> None:
+        """Keep `timeline`."""
+        self.timelines.append(timeline)
 
 
 class CountingTokenizer:

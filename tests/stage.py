@@ -21,6 +21,7 @@ from tests.fakes import (
     CountingTokenizer,
     FakeCache,
     FakeClock,
+    FakeObserver,
     FakeRelay,
     FakeStore,
     FakeViewer,
@@ -48,6 +49,7 @@ class Stage:
         self.cache = FakeCache()
         self.upstream = ScriptedUpstream(*(scripts or [FINE]))
         self.clock = FakeClock()
+        self.observer = FakeObserver()
         tokenizer = tokenizer or CountingTokenizer()
         self.sessions = Sessions(self.store, tokenizer=tokenizer, clock=self.clock, rules=rules)
         self.relaying = Relaying(self.sessions, store=self.store, relay=self.relay, rules=rules)
@@ -59,6 +61,7 @@ class Stage:
             upstream=self.upstream,
             tokenizer=tokenizer,
             clock=self.clock,
+            observers=[self.observer],
             rules=rules,
         )
 

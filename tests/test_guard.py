@@ -185,12 +185,22 @@ async def test_other_errors_pass() -> None:
             raise KeyError
 
 
-async def test_content_says_when() -> None:
-    """Noting content tells the time it came."""
+async def test_times_of_content_are_kept() -> None:
+    """When content came first and last is kept, and the longest silence between."""
+    clock = FakeClock()
+    scope = deadlines(clock)
+    for silence in (3, 1, 4, 2):
+        clock.advance(silence)
+        scope.content()
+    assert (scope.first_content, scope.last_content, scope.worst_gap) == (3, 10, 4)
+
+
+async def test_time_so_far() -> None:
+    """A turn knows how long it has run."""
     clock = FakeClock()
     scope = deadlines(clock)
     clock.advance(3)
-    assert scope.content() == clock.time()
+    assert scope.elapsed() == 3
 
 
 @pytest.mark.parametrize(("turn", "left"), [(120, 15), (10, 5)])

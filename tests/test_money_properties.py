@@ -206,9 +206,7 @@ def test_settled_is_at_most_reserved(
     reading = read(made, pieces, usage=usage)
     if retried and asked.rules.fallback_model:
         reading.model = asked.rules.fallback_model
-    outcome = settle(
-        reading, plan=made, ended=ended, now=1_001, tokenizer=TOKENIZER, rules=asked.rules
-    )
+    outcome = settle(reading, plan=made, ended=ended, tokenizer=TOKENIZER, rules=asked.rules)
     assert 0 <= outcome.cost_nano <= made.worst_nano
     assert outcome.cost_source is (CostSource.REPORTED if usage else CostSource.ESTIMATED)
 

@@ -55,12 +55,13 @@ async def failure(*scripts: Script) -> tuple[GatewayError, str]:
 
 
 async def test_nobody_listens() -> None:
-    """A refused connection is UpstreamUnavailable."""
+    """A refused connection is UpstreamUnavailable, without a status."""
     async with playing() as upstream:
         base_url = upstream.base_url
     async with connected(base_url) as client:
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(UpstreamUnavailable) as caught:
             await read(client)
+    assert caught.value.status is None
 
 
 async def test_unknown_host() -> None:
@@ -91,10 +92,11 @@ async def test_unknown_host() -> None:
     ],
 )
 async def test_status(status: int, error: type[GatewayError]) -> None:
-    """Each status is the error it means, after one request."""
+    """Each status is the error it means, after one request, and is told where a retry may help."""
     got, _ = await failure((refusal(status),))
 
     assert type(got) is error
+    assert not isinstance(got, UpstreamUnavailable) or got.status == status
 
 
 async def test_quota() -> None:
@@ -242,7 +244,8 @@ async def test_break_before_content(start: bytes, rest: Script) -> None:
     """A stream that breaks, or turns to junk, before its first content may be tried again."""
     got, text = await failure((start, *rest))
 
-    assert (type(got), text) == (UpstreamUnavailable, "")
+    assert isinstance(got, UpstreamUnavailable)
+    assert (got.status, text) == (200, "")
 
 
 @pytest.mark.parametrize("rest", BREAKS.values(), ids=BREAKS)

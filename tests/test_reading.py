@@ -92,7 +92,7 @@ async def test_first_content_has_its_time() -> None:
         gate.set()
         await idle()
     await task
-    assert scene.reading.first_content == scene.reading.started + 2
+    assert scene.reading.deadlines.first_content == 2
 
 
 async def test_empty_chunks_are_not_content() -> None:

@@ -31,10 +31,11 @@ def read(*pieces: str, usage: Usage | None = USAGE) -> Reading:
     reading.reached = True
     reading.usage = usage
     reading.finish_reason = FinishReason.STOP
+    clock.advance(0.25)
     for piece in pieces:
+        reading.deadlines.content()
         reading.turn.answer.append(piece)
-    if pieces:
-        reading.first_content = clock.time() + 0.25
+    clock.advance(1.25)
     return reading
 
 
@@ -45,12 +46,11 @@ def settled(
     plan: Plan | None = None,
     **changes: Any,
 ) -> Outcome:
-    """Return the outcome of `reading` after 1500 ms, under rules with `changes`."""
+    """Return the outcome of `reading`, under rules with `changes`."""
     return settle(
         reading,
         plan=plan,
         ended=ended,
-        now=reading.started + 1.5,
         tokenizer=CountingTokenizer(),
         rules=rules(**changes),
     )

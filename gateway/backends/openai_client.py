@@ -102,6 +102,7 @@ class OpenAIClient:
         `UpstreamUnavailable`, and `UpstreamTruncated` for a stream that breaks after its first content.
         """
         started = finished = False
+        response: openai.AsyncAPIResponse[object] | None = None
         try:
             request = Request(
                 model=model,
@@ -128,7 +129,10 @@ class OpenAIClient:
             # whose bill is lost.
             logger.warning("upstream.broke", extra={"error_type": type(error).__name__})
             if not finished:
-                raise (UpstreamTruncated if started else UpstreamUnavailable) from None
+                if started:
+                    raise UpstreamTruncated from None
+                status = None if response is None else response.status_code
+                raise UpstreamUnavailable(status=status) from None
 
     async def close(self) -> None:
         """Close the connections that are kept."""
@@ -206,7 +210,7 @@ def _translate(error: openai.APIError) -> GatewayError:
     if status == 429:
         return UpstreamRateLimited(retry_after=_retry_after(error.response.headers))
     if status >= 500 or status in TRANSIENT_STATUS:
-        return UpstreamUnavailable(retry_after=_retry_after(error.response.headers))
+        return UpstreamUnavailable(retry_after=_retry_after(error.response.headers), status=status)
     if status == 401:
         return KeyInvalid()
     if error.code == "context_length_exceeded":

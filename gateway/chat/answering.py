@@ -1,7 +1,7 @@
 """From a stored question to its saved answer: recall, afford, stream, settle, save."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gateway.chat.answer import Progress
@@ -14,13 +14,13 @@ from gateway.chat.memory import Memory
 from gateway.chat.persister import Persister
 from gateway.chat.planning import Draft, Plan, least_nano
 from gateway.chat.planning import plan as plan_request
-from gateway.chat.ports import Cache, Clock, Store, Tokenizer, Upstream
+from gateway.chat.ports import Cache, Clock, Observer, Store, Tokenizer, Upstream
 from gateway.chat.pricing import usd
 from gateway.chat.reading import Reading
 from gateway.chat.records import Exchange, Grant, History, Message, Outcome, Role
 from gateway.chat.relaying import Relaying
 from gateway.chat.rules import Rules
-from gateway.chat.settlement import settle
+from gateway.chat.settlement import conclude, settle
 from gateway.chat.turn import Turn, end_frame
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Answering:
         upstream: Upstream,
         tokenizer: Tokenizer,
         clock: Clock,
+        observers: Sequence[Observer],
         rules: Rules,
     ) -> None:
         self._store = store
@@ -45,6 +46,7 @@ class Answering:
         self._upstream = upstream
         self._tokenizer = tokenizer
         self._clock = clock
+        self._observers = observers
         self._rules = rules
         self._memory = Memory(store, cache=cache, messages=rules.history_messages)
         self._persister = Persister(store)
@@ -63,13 +65,15 @@ class Answering:
         self, session: LiveSession, reading: Reading, *, ask: Ask, question: Message, number: int
     ) -> None:
         """Answer turn `number` of a session and end it with exactly one frame."""
-        turn = reading.turn
+        turn, timeline, elapsed = reading.turn, reading.timeline, reading.deadlines.elapsed
+        timeline.accepted = elapsed()
         plan: Plan | None = None
         history: History | None = None
         grant: Grant | None = None
         ended: GatewayError | Stopped | None = None
         try:
             history, source = await self._memory.recall(session.id, number=number)
+            timeline.recalled, timeline.context = elapsed(), source
             draft = Draft(
                 system=session.system,
                 history=history.without(ask.regenerate_of),
@@ -80,6 +84,7 @@ class Answering:
             if not self._rules.key_configured:
                 raise KeyMissing
             plan, grant = await self._afford(turn, draft=draft)
+            timeline.reserved, timeline.reserved_nano = elapsed(), grant.nano
             accept = _accept(session, turn, ask=ask, plan=plan)
             turn.open(accept)
             session.announce(turn)
@@ -98,14 +103,15 @@ class Answering:
             reading,
             plan=plan,
             ended=ended,
-            now=self._clock.time(),
             tokenizer=self._tokenizer,
             rules=self._rules,
         )
         if grant is not None:
             session.spent_nano = grant.session_spent_nano + outcome.cost_nano
             session.warn_if_low(grant.day_spent_nano + outcome.cost_nano, rules=self._rules)
+        conclude(reading, ended=ended, outcome=outcome)
         session.unsaved = await self._persister.save(turn.id, outcome)
+        session.unsaved.add_done_callback(reading.note_saved)
         saved = session.unsaved.done() and session.unsaved.result()
         if history is not None and saved:
             exchange = _exchange(turn, question=question, outcome=outcome)
@@ -122,12 +128,14 @@ class Answering:
                 budget=session.budget(self._rules),
             )
         )
+        for observer in self._observers:
+            observer.turn_ended(timeline)
 
     @contextmanager
     def _slow_notice(self, reading: Reading) -> Iterator[None]:
         # Said once content is late; a reader that has content already is not told.
         timer = self._clock.call_at(
-            reading.started + self._rules.slow_notice_seconds,
+            reading.deadlines.began + self._rules.slow_notice_seconds,
             lambda: reading.turn.answer.report(Progress(StatusState.SLOW)),
         )
         try:

@@ -8,7 +8,7 @@
     │   ├── Stalled                content stopped midway
     │   ├── TurnTimeout            the whole turn took too long
     │   ├── UpstreamRateLimited    429 twice; `retry_after` seconds where the upstream said so
-    │   ├── UpstreamUnavailable    5xx twice, or no connection
+    │   ├── UpstreamUnavailable    5xx twice, or no connection; `status` where there was an answer
     │   ├── UpstreamTruncated      the stream ended without a finish reason
     │   ├── StorageUnavailable     Postgres cannot be reached
     │   ├── Interrupted            the process that answered is gone
@@ -115,9 +115,13 @@ class UpstreamRateLimited(Transient):
 
 
 class UpstreamUnavailable(Transient):
-    """The upstream could not be reached, or answered 5xx."""
+    """The upstream could not be reached, answered 5xx, or broke off before its first content."""
 
     code = Code.UPSTREAM_UNAVAILABLE
+
+    def __init__(self, *, retry_after: float | None = None, status: int | None = None) -> None:
+        super().__init__(retry_after=retry_after)
+        self.status = status
 
 
 class UpstreamTruncated(Transient):

@@ -26,7 +26,7 @@ class Stopped(Exception):
 
 
 class Deadlines:
-    """The time a turn has, in seconds: for all of it, until its first content, between two contents.
+    """The time a turn has and took, in seconds: for all of it, to its first content, between two contents.
 
     A scope like `asyncio.timeout`, which it is made of. It leaves with `TurnTimeout`, `FirstChunkTimeout`,
     `Stalled` or `Stopped`. Only content counts, so an upstream's keep-alive comments hold nothing up.
@@ -37,25 +37,35 @@ class Deadlines:
         self._turn = turn
         self._first_chunk = first_chunk
         self._stall = stall
-        self._began = clock.time()
-        self._content: float | None = None
+        self.began = clock.time()
+        # When content came first and last, and the longest silence between; in seconds since it began.
+        self.first_content: float | None = None
+        self.last_content: float | None = None
+        self.worst_gap = 0.0
         self._reason: Transient | Stopped | None = None
         self._scope: asyncio.Timeout | None = None
         self._timer: Timer | None = None
 
-    def content(self) -> float:
-        """Note that content came, and return when; the timer looks at it only when it fires."""
-        first = self._content is None
-        self._content = self._clock.time()
-        if first and self._timer is not None:
-            # A stall may be due before what the timer waits for.
-            self._timer.cancel()
-            self._check()
-        return self._content
+    def content(self) -> None:
+        """Note that content came; the timer looks at it only when it fires."""
+        before, now = self.last_content, self._clock.time() - self.began
+        self.last_content = now
+        if before is None:
+            self.first_content = now
+            if self._timer is not None:
+                # A stall may be due before what the timer waits for.
+                self._timer.cancel()
+                self._check()
+        elif now - before > self.worst_gap:
+            self.worst_gap = now - before
+
+    def elapsed(self) -> float:
+        """Return the seconds since the turn began."""
+        return self._clock.time() - self.began
 
     def to_first_content(self) -> float:
         """Return the seconds left for the first content."""
-        return self._began + min(self._first_chunk, self._turn) - self._clock.time()
+        return min(self._first_chunk, self._turn) - self.elapsed()
 
     def stop(self, reason: Stop) -> None:
         """End the scope now; one that is not entered yet will not be."""
@@ -85,11 +95,11 @@ class Deadlines:
             raise self._reason from None
 
     def _due(self) -> tuple[float, type[Transient]]:
-        turn = self._began + self._turn
-        if self._content is None:
-            first = self._began + self._first_chunk
+        turn = self.began + self._turn
+        if self.last_content is None:
+            first = self.began + self._first_chunk
             return (first, FirstChunkTimeout) if first < turn else (turn, TurnTimeout)
-        stall = self._content + self._stall
+        stall = self.began + self.last_content + self._stall
         return (stall, Stalled) if stall < turn else (turn, TurnTimeout)
 
     def _check(self) -> None:

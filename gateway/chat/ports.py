@@ -19,6 +19,7 @@ from gateway.chat.records import (
     StoredTurn,
 )
 from gateway.chat.signals import AnySignal, Part
+from gateway.chat.timeline import Timeline
 
 
 class Timer(Protocol):
@@ -159,6 +160,14 @@ class Reports(Protocol):
 
     async def report(self, report_id: str) -> ReportSnapshot:
         """Return one report; raises `ReportNotFound`."""
+        ...
+
+
+class Observer(Protocol):
+    """Whoever watches the gateway at work. Told on the loop: it is quick, keeps no text and never raises."""
+
+    def turn_ended(self, timeline: Timeline) -> None:
+        """Take note of a turn that has ended, or was refused; only `saved` may still be filled in."""
         ...
 
 

@@ -22,6 +22,7 @@ from gateway.chat.planning import Plan
 from gateway.chat.ports import Tokenizer, Upstream
 from gateway.chat.records import FinishReason, Usage
 from gateway.chat.rules import Rules
+from gateway.chat.timeline import Attempt, Timeline, attempt_result
 from gateway.chat.trace import Trace
 from gateway.chat.turn import Turn
 
@@ -34,16 +35,13 @@ RETRY_SECONDS = 0.5
 class Reading:
     """What comes back for a turn, filled while it comes, so that it is there however the turn ends."""
 
-    def __init__(
-        self, turn: Turn, *, deadlines: Deadlines, trace: Trace, started: float, model: str
-    ) -> None:
+    def __init__(self, turn: Turn, *, deadlines: Deadlines, trace: Trace, model: str) -> None:
         self.turn = turn
         self.deadlines = deadlines
         self.trace = trace
-        self.started = started
         self.model = model
+        self.timeline = Timeline(turn_id=turn.id, trace_id=trace.trace_id, model=model)
         self.reached = False
-        self.first_content: float | None = None
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
 
@@ -61,6 +59,11 @@ class Reading:
             raise UpstreamTruncated
         if self.finish_reason is FinishReason.LENGTH and plan.limit is not None:
             raise plan.limit
+
+    def note_saved(self, saving: asyncio.Task[bool]) -> None:
+        """Note that `saving` has ended: if it succeeded, the turn's end is durable now."""
+        if not saving.cancelled() and saving.result():
+            self.timeline.saved = self.deadlines.elapsed()
 
     @contextmanager
     def _whole_without_its_bill(self) -> Iterator[None]:
@@ -81,6 +84,7 @@ class Reading:
                 if self.reached:
                     # It took the request and bills it; a second one would not be in the plan.
                     raise
+                self.timeline.conclude_attempt(attempt_result(error))
                 await self._wait_to_retry(error)
                 self.model = rules.fallback_model or self.model
                 await self._attempt(upstream, plan, tokenizer=tokenizer)
@@ -88,6 +92,7 @@ class Reading:
     async def _attempt(self, upstream: Upstream, plan: Plan, *, tokenizer: Tokenizer) -> None:
         meter = Meter(tokenizer, limit=plan.max_output_tokens)
         self.finish_reason = self.usage = None
+        self.timeline.attempts.append(Attempt(model=self.model, began=self.deadlines.elapsed()))
         stream = upstream.stream_chat(
             plan.prompt.messages,
             model=self.model,
@@ -107,9 +112,7 @@ class Reading:
                             logger.warning("upstream.over_limit")
                             self.finish_reason = FinishReason.LENGTH
                             return
-                        now = self.deadlines.content()
-                        if self.first_content is None:
-                            self.first_content = now
+                        self.deadlines.content()
                         self.turn.answer.append(chunk.text)
                     if chunk.finish_reason is not None:
                         self.finish_reason = chunk.finish_reason

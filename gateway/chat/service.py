@@ -1,6 +1,7 @@
 """Take questions: each becomes a turn with a task of its own, whoever asked and wherever they go."""
 
 import logging
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import msgspec
@@ -20,7 +21,7 @@ from gateway.chat.errors import (
 from gateway.chat.frames import Ask, TurnView
 from gateway.chat.guard import Deadlines, Stop
 from gateway.chat.live_session import LiveSession
-from gateway.chat.ports import Cache, Clock, Store, Tokenizer, Upstream
+from gateway.chat.ports import Cache, Clock, Observer, Store, Tokenizer, Upstream
 from gateway.chat.reading import Reading
 from gateway.chat.records import Duplicate, Message, NewTurn, Role
 from gateway.chat.relaying import Relaying
@@ -56,6 +57,7 @@ class ChatService:
         upstream: Upstream,
         tokenizer: Tokenizer,
         clock: Clock,
+        observers: Sequence[Observer],
         rules: Rules,
     ) -> None:
         self._sessions = sessions
@@ -63,6 +65,7 @@ class ChatService:
         self._relaying = relaying
         self._tokenizer = tokenizer
         self._clock = clock
+        self._observers = observers
         self._rules = rules
         self._answering = Answering(
             store=store,
@@ -71,6 +74,7 @@ class ChatService:
             upstream=upstream,
             tokenizer=tokenizer,
             clock=clock,
+            observers=observers,
             rules=rules,
         )
         self._turns = Tasks()
@@ -116,7 +120,6 @@ class ChatService:
             turn,
             deadlines=deadlines,
             trace=Trace.start(traceparent),
-            started=self._clock.time(),
             model=self._rules.model,
         )
         session.active = reading
@@ -179,6 +182,9 @@ class ChatService:
                 client_id=ask.id,
             )
         )
+        reading.timeline.refuse(error, at=reading.deadlines.elapsed())
+        for observer in self._observers:
+            observer.turn_ended(reading.timeline)
 
     async def _take(self, session: LiveSession, reading: Reading, *, ask: Ask) -> None:
         if session.unsaved is not None and not session.unsaved.done():

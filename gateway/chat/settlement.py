@@ -9,8 +9,15 @@ from gateway.chat.ports import Tokenizer
 from gateway.chat.reading import Reading
 from gateway.chat.records import CostSource, FinishReason, Outcome, TurnState, Usage
 from gateway.chat.rules import Rules
+from gateway.chat.timeline import AttemptResult, Ending, Timeline, attempt_result, ending_of
 
 logger = logging.getLogger(__name__)
+
+STOPS = {
+    Stop.CANCELLED: Ending.CLIENT_CANCEL,
+    Stop.ABANDONED: Ending.GRACE_EXPIRED,
+    Stop.SHUTDOWN: Ending.SHUTDOWN,
+}
 
 
 def settle(
@@ -18,7 +25,6 @@ def settle(
     *,
     plan: Plan | None,
     ended: GatewayError | Stopped | None,
-    now: float,
     tokenizer: Tokenizer,
     rules: Rules,
 ) -> Outcome:
@@ -36,7 +42,7 @@ def settle(
         source = CostSource.ESTIMATED
     usage = usage or Usage()
     state, finish_reason, error = _ending(reading, ended)
-    first = reading.first_content
+    first = reading.deadlines.first_content
     return Outcome(
         state=state,
         text=text,
@@ -50,10 +56,37 @@ def settle(
         usage=usage,
         cost_nano=_cost(reading, plan, usage=usage, rules=rules),
         cost_source=source,
-        ttft_ms=None if first is None else int((first - reading.started) * 1000),
-        total_ms=int((now - reading.started) * 1000),
+        ttft_ms=None if first is None else int(first * 1000),
+        total_ms=int(reading.deadlines.elapsed() * 1000),
         shortened=plan is not None and plan.shortened,
     )
+
+
+def conclude(
+    reading: Reading, *, ended: GatewayError | Stopped | None, outcome: Outcome
+) -> Timeline:
+    """Return the timeline of a turn that ends now with `outcome`."""
+    timeline, deadlines = reading.timeline, reading.deadlines
+    match ended:
+        case None:
+            timeline.ending, result = Ending.OK, AttemptResult.OK
+        case Stopped():
+            timeline.ending, result = STOPS[ended.reason], AttemptResult.STOPPED
+        case _:
+            timeline.ending, result = ending_of(ended), attempt_result(ended)
+    # Whatever broke it off after the finish reason, a cap for example, the upstream did its part.
+    timeline.conclude_attempt(AttemptResult.OK if reading.finish_reason else result)
+    timeline.ended = deadlines.elapsed()
+    timeline.first_chunk = deadlines.first_content
+    timeline.last_chunk = deadlines.last_content
+    timeline.worst_gap = deadlines.worst_gap
+    timeline.model = outcome.model
+    timeline.code = outcome.code
+    timeline.pieces = outcome.pieces
+    timeline.usage = outcome.usage
+    timeline.cost_nano = outcome.cost_nano
+    timeline.cost_source = outcome.cost_source
+    return timeline
 
 
 def _cost(reading: Reading, plan: Plan | None, *, usage: Usage, rules: Rules) -> int:
