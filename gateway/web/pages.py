@@ -4,7 +4,8 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
-STATIC = web.AppKey("static", Path)
+from gateway.web.files import ASK_AGAIN, read_files, respond
+
 # No inline code, no other origin, no markup from strings (https://www.w3.org/TR/CSP3/).
 POLICY = "; ".join(
     (
@@ -19,7 +20,6 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
-FOR_EVER = "public, max-age=31536000, immutable"
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -27,24 +27,27 @@ HEADERS = {
 }
 
 
-async def index(request: web.Request) -> web.FileResponse:
-    """Serve the chat page."""
-    return web.FileResponse(request.app[STATIC] / "index.html")
-
-
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the security headers on every response; ask browsers to revalidate the page and its files."""
+    """Put the security headers on every response, and ask browsers to revalidate what they keep."""
     if isinstance(response, web.WebSocketResponse):
         return  # no page; and they would be kept as long as the connection
     response.headers.update(HEADERS)
-    # Its version is part of a vendored file's address.
-    vendored = request.path.startswith("/static/vendor/")
-    response.headers.setdefault(hdrs.CACHE_CONTROL, FOR_EVER if vendored else "no-cache")
+    response.headers.setdefault(hdrs.CACHE_CONTROL, ASK_AGAIN)
 
 
 def add_pages(app: web.Application, *, static: Path) -> None:
-    """Serve the page at `/` and its files below `/static`."""
-    app[STATIC] = static
+    """Serve the page at `/` and its files below `/static`, as they are now."""
+    files = read_files(static)
+
+    async def index(request: web.Request) -> web.Response:
+        return respond(request, files["index.html"])
+
+    async def file(request: web.Request) -> web.Response:
+        found = files.get(request.match_info["path"])
+        if found is None:
+            raise web.HTTPNotFound
+        return respond(request, found)
+
     app.router.add_get("/", index)
-    app.router.add_static("/static", static, follow_symlinks=False, show_index=False)
+    app.router.add_get("/static/{path:.+}", file)
     app.on_response_prepare.append(add_headers)

@@ -1,18 +1,19 @@
 """What the page weighs and how long it keeps the reader waiting."""
 
-import gzip
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Response, expect
+from playwright.async_api import Page, Request, expect
 
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from gateway.dev.voice.long_answers import korean_page
+from gateway.web.files import read_files
 from tests.browser.stage import STATIC, Stage, stored
 from tests.browser.steps import ask
 from tests.running_gateway import RunningGateway, running_gateway
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 KB = 1024
 REQUESTS = 12
 FIRST_LOAD, WITH_HIGHLIGHTER = 60 * KB, 95 * KB
-CSS, HTML = 8 * KB, 5 * KB
+CSS, HTML, CLIENT = 8 * KB, 5 * KB, 8 * KB
+# The head of an answer that has no body.
+NOT_MODIFIED = KB
 LONG_TASKS_MS, LONGEST_TASK_MS = 150, 50
 DRAWING_MS = 450
 KEY_TO_PAINT_MS = 50
@@ -99,44 +102,74 @@ def within_budget(tasks: list[float]) -> bool:
     return sum(tasks) <= LONG_TASKS_MS and max(tasks, default=0) <= LONGEST_TASK_MS
 
 
+async def weights(requests: list[Request]) -> dict[str, int]:
+    """Return the bytes, heads included, that each answer took on the wire, by its path."""
+    sizes: dict[str, int] = {}
+    for request in requests:
+        if not request.url.startswith("data:"):
+            size = await request.sizes()
+            path = urlsplit(request.url).path
+            assert path not in sizes, f"{path} was asked for twice"
+            sizes[path] = size["responseHeadersSize"] + size["responseBodySize"]
+    return sizes
+
+
 async def test_the_first_load_is_light(gateway: RunningGateway, page: Page) -> None:
-    """26: at most 12 requests and 60 KB compressed; fast, and nothing jumps."""
-    responses: list[Response] = []
-    page.on("response", lambda response: responses.append(response))
+    """26: at most 12 requests and 60 KB on the wire; fast, and nothing jumps."""
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
     await page.add_init_script(OBSERVE)
     await page.goto(gateway.url)
     await expect(page.locator("body")).to_have_attribute("data-state", "online")
     await expect(page.get_by_test_id("suggestion").first).to_be_visible()
     await page.wait_for_load_state("networkidle")
-    sizes = {
-        response.url: len(gzip.compress(await response.body(), 9))
-        for response in responses
-        if not response.url.startswith("data:")
-    }
+    sizes = await weights(requests)
     logger.info("%s: %s", "requests", len(sizes))
-    logger.info("%s: %s", "first load, bytes gzip", sum(sizes.values()))
+    logger.info("%s: %s", "first load, bytes", sum(sizes.values()))
     assert len(sizes) <= REQUESTS
     assert sum(sizes.values()) <= FIRST_LOAD
-    assert sizes[f"{gateway.url}/"] <= HTML
-    assert sizes[f"{gateway.url}/static/chat.css"] <= CSS
+    assert sizes["/"] <= HTML
+    assert sizes["/static/chat.css"] <= CSS
     paints = await page.evaluate("window.seen['largest-contentful-paint'].map((e) => e.startTime)")
     assert max(paints) <= LARGEST_PAINT_MS
     assert await page.evaluate(SHIFTED) <= LAYOUT_SHIFT
 
 
 async def test_the_whole_page_is_light(stage: Stage) -> None:
-    """26: with every module, the highlighter and a language the page stays within 95 KB compressed."""
+    """26: with every module of an answer, the highlighter and a language it takes 95 KB on the wire."""
+    requests: list[Request] = []
+    stage.page.on("request", lambda request: requests.append(request))
     await stage.open()
     await stage.answer("```python\nprint(1)\n```\n\n끝")
     await expect(stage.page.locator(".hl-built_in")).to_be_visible()
-    assert any("core.min.js" in path for path in stage.requests)
-    paths = [url.removeprefix(f"{stage.url()}/static/") for url in stage.requests]
-    files = {STATIC / path for path in paths if (STATIC / path).is_file()} | {STATIC / "index.html"}
-    weights = {file.name: len(gzip.compress(file.read_bytes(), 9)) for file in files}
-    logger.info("%s: %s", "with highlighter, bytes gzip", sum(weights.values()))
-    assert sum(weights.values()) <= WITH_HIGHLIGHTER
-    client = ("client.js", "connection.js", "conversation.js")
-    assert sum(weights[name] for name in client) <= 8 * KB
+    await stage.page.wait_for_load_state("networkidle")
+    sizes = await weights(requests)
+    logger.info("%s: %s", "with highlighter, bytes", sum(sizes.values()))
+    assert any("core.min.js" in path for path in sizes)
+    assert sum(sizes.values()) <= WITH_HIGHLIGHTER
+
+
+async def test_the_client_is_light() -> None:
+    """26: what a page of somebody else's loads of ours is at most 8 KB compressed."""
+    files = read_files(STATIC)
+    client = (files[f"js/{name}.js"] for name in ("client", "connection", "conversation"))
+    assert sum(len(file.gzipped.body) for file in client) <= CLIENT
+
+
+async def test_a_second_visit_fetches_nothing_twice(gateway: RunningGateway, page: Page) -> None:
+    """Vendored files are not even asked for again; of the others the gateway says that they are the same."""
+    await page.goto(gateway.url)
+    await expect(page.get_by_test_id("suggestion").first).to_be_visible()
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
+    await page.goto(gateway.url)
+    await expect(page.get_by_test_id("suggestion").first).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    sizes = await weights(requests)
+    logger.info("%s: %s", "second visit, bytes", sum(sizes.values()))
+    files = {path: size for path, size in sizes.items() if not path.startswith("/api/")}
+    assert all(size == 0 for path, size in files.items() if "/vendor/" in path)
+    assert max(files.values()) <= NOT_MODIFIED
 
 
 async def test_a_long_answer_streams_smoothly(gateway: RunningGateway, page: Page) -> None:
