@@ -24,9 +24,12 @@ from gateway.backends.postgres import Database
 from gateway.dev.embedded import postgres_server, redis_server
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.resources import migrations_folder
-from tests.bench.__main__ import CHUNKS, GENEROUS, cpu_seconds, module
+from tests.bench.cores import cpu_seconds
+from tests.bench.servers import GENEROUS, upstream
+from tests.bench.upstream import Program
 from tests.integration.gateway_process import gateway_process
 
+CHUNKS = 200
 RATE = 20.0
 SETTLE_SECONDS = 11.0
 SUBPROTOCOL = "chatgw.v1"
@@ -96,12 +99,8 @@ async def stand() -> AsyncIterator[Stand]:
         folder = Path(stack.enter_context(temporary))
         postgres = await stack.enter_async_context(postgres_server(folder / "postgres"))
         redis = await stack.enter_async_context(redis_server(folder / "redis"))
-        upstream = await stack.enter_async_context(
-            module(
-                "tests.bench.upstream",
-                *("--chunks", str(CHUNKS), "--chunks-per-second", str(RATE)),
-            )
-        )
+        raw = await stack.enter_async_context(upstream())
+        await raw.play(Program(chunks=CHUNKS, rate=RATE))
         database = Database(postgres.url, pool_size=1)
         stack.push_async_callback(database.close)
         await migrate(database, folder=migrations_folder())
@@ -109,7 +108,7 @@ async def stand() -> AsyncIterator[Stand]:
             await stack.enter_async_context(
                 gateway_process(
                     database=postgres.url,
-                    base_url=f"{upstream.url}/v1",
+                    base_url=raw.url,
                     redis_url=redis.url,
                     **GENEROUS,
                 )

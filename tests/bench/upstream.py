@@ -1,93 +1,150 @@
 """A raw upstream fast enough not to be the limit: `python -m tests.bench.upstream`.
 
-Plays one prepared answer to every request, flat out or one chunk each `1 / chunks_per_second`; speaks just
-enough HTTP/1.1 and Server-Sent Events for the clients measured here. Prints its port.
+Plays one prepared answer to every request; speaks just enough HTTP/1.1 and Server-Sent Events for the
+clients measured here. Prints its port. A `Program` as JSON on a line of its standard input says what to
+play to requests from now on; the line is printed again once that is so.
 """
 
-import argparse
 import asyncio
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import repeat
+
+import msgspec
+
+from tests.bench import stamps
 
 WORD = "매출은 "
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
     b"Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
 )
-
-
-def events(chunks: int) -> list[bytes]:
-    """Return the HTTP chunks of an answer of that many pieces, with finish reason, usage and `[DONE]`."""
-    bodies = [_event(delta={"content": WORD}) for _ in range(chunks)]
-    bodies.append(_event(delta={}, finish="stop"))
-    usage = {"prompt_tokens": 40, "completion_tokens": chunks, "total_tokens": 40 + chunks}
-    bodies.append(json.dumps({**_BASE, "choices": [], "usage": usage}))
-    bodies.append("[DONE]")
-    return [_http_chunk(f"data: {body}\n\n".encode()) for body in bodies] + [b"0\r\n\r\n"]
-
-
 _BASE = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "sim-bench"}
 
 
-def _event(*, delta: dict[str, str], finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
-    return json.dumps({**_BASE, "choices": [choice], "usage": None}, ensure_ascii=False)
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """How long an answer is, how many of its chunks come in a second (0: all at once), and what they say.
+
+    The text of a stamped chunk is the time at which it was written, as `tests.bench.stamps` has it.
+    """
+
+    chunks: int = 200
+    rate: float = 0
+    stamped: bool = False
+
+
+class Play:
+    """A program as bytes."""
+
+    def __init__(self, program: Program) -> None:
+        self.pause = 1 / program.rate if program.rate else 0.0
+        self._program = program
+        self._piece = _content(WORD)
+        stamp = "0" * stamps.DIGITS
+        self._before, _, self._after = _content(stamp).partition(stamp.encode())
+        chunks = program.chunks
+        usage = {"prompt_tokens": 40, "completion_tokens": chunks, "total_tokens": 40 + chunks}
+        self._end = (
+            _event({"choices": [_choice({}, finish="stop")], "usage": None})
+            + _event({"choices": [], "usage": usage})
+            + _http_chunk(b"data: [DONE]\n\n")
+            + b"0\r\n\r\n"
+        )
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what is written to the socket, one after the other; the last one is the end."""
+        if self._program.stamped:
+            for _ in range(self._program.chunks):
+                yield self._before + stamps.now() + self._after
+        else:
+            yield from repeat(self._piece, self._program.chunks)
+        yield self._end
+
+
+class Stage:
+    """What is played to whoever asks now."""
+
+    def __init__(self) -> None:
+        self.play = Play(Program())
+
+    async def obey(self) -> None:
+        """Follow what comes on the standard input, to its end."""
+        lines = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+        async for line in lines:
+            self.play = Play(msgspec.json.decode(line, type=Program))
+            print(line.decode(), end="", flush=True)
+
+
+class Server(asyncio.Protocol):
+    """Answers the requests of one connection, one after the other."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._loop = asyncio.get_running_loop()
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request once it is there."""
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return
+        self._received = b""
+        self._transport.write(HEAD)
+        play = self._stage.play
+        self._next(play.pieces(), pause=play.pause, due=self._loop.time())
+
+    def _next(self, pieces: Iterator[bytes], *, pause: float, due: float) -> None:
+        for piece in pieces:
+            if self._transport.is_closing():
+                return
+            self._transport.write(piece)
+            if pause:
+                due += pause
+                self._loop.call_at(due, partial(self._next, pieces, pause=pause, due=due))
+                return
+
+
+def _length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line[15:])
+    raise SystemExit("a request without a length")
+
+
+def _content(text: str) -> bytes:
+    return _event({"choices": [_choice({"content": text})], "usage": None})
+
+
+def _choice(delta: dict[str, str], *, finish: str | None = None) -> dict[str, object]:
+    return {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+
+
+def _event(fields: dict[str, object]) -> bytes:
+    body = json.dumps({**_BASE, **fields}, ensure_ascii=False)
+    return _http_chunk(f"data: {body}\n\n".encode())
 
 
 def _http_chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-async def _serve(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    *,
-    answer: Sequence[bytes],
-    pause: float,
-) -> None:
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(
-                int(line.split(b":")[1])
-                for line in head.lower().split(b"\r\n")
-                if line.startswith(b"content-length:")
-            )
-            await reader.readexactly(length)
-            writer.write(HEAD)
-            await _play(writer, answer, pause=pause)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
-
-
-async def _play(writer: asyncio.StreamWriter, answer: Sequence[bytes], *, pause: float) -> None:
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    for chunk in answer:
-        if pause:
-            due += pause
-            await asyncio.sleep(max(0.0, due - loop.time()))
-        writer.write(chunk)
-        await writer.drain()
-
-
 async def main() -> None:
-    """Serve until killed."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--chunks", type=int, default=200)
-    parser.add_argument("--chunks-per-second", type=float, default=0)
-    arguments = parser.parse_args()
-    answer = events(arguments.chunks)
-    pause = 1 / arguments.chunks_per_second if arguments.chunks_per_second else 0.0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _serve(reader, writer, answer=answer, pause=pause)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
+    """Serve until the standard input ends."""
+    stage = Stage()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Server(stage), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await stage.obey()
 
 
 if __name__ == "__main__":

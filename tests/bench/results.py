@@ -1,0 +1,37 @@
+"""What was measured, as it is kept in docs/performance.json."""
+
+from enum import StrEnum, unique
+
+import msgspec
+
+from tests.bench.servers import Which
+
+
+@unique
+class Case(StrEnum):
+    """A load that all that is compared is put under."""
+
+    FLAT_OUT = "flat out"
+    PACED = "paced"
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One server under one load, once."""
+
+    case: Case
+    streams: int
+    which: Which
+    # CPU microseconds of the server's process for each chunk.
+    cpu: float
+    # Of its core, while it was under load: near 1, the delays are those of a queue.
+    busy: float
+    frames_an_answer: float
+    # Microseconds by percentile: from question to first text, and from the upstream's writing to arrival.
+    first: dict[int, int]
+    ages: dict[int, int]
+
+
+class Results(msgspec.Struct, kw_only=True):
+    """All of one `make bench`."""
+
+    runs: list[Run] = []
