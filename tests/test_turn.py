@@ -183,7 +183,7 @@ def test_done_tells_the_outcome() -> None:
 
 
 def test_error_tells_the_outcome() -> None:
-    """The bad end tells why, what it cost all the same, and that there is text."""
+    """The bad end tells why, what it cost all the same, what is left, and that there is text."""
     turn = a_turn()
     assert end(turn, FAILED) == Error(
         scope=Scope.TURN,
@@ -198,6 +198,7 @@ def test_error_tells_the_outcome() -> None:
         cost_usd="0.000018",
         cost_source=CostSource.REPORTED,
         partial=True,
+        budget=a_budget(),
     )
 
 
@@ -220,6 +221,7 @@ def test_refusal_speaks_the_readers_language() -> None:
     error = refusal(MessageTooLong(limit=20), locale=Locale.KO, trace_id=TRACE_ID)
     assert error.message == "메시지가 너무 깁니다 (최대 20자)."
     assert (error.scope, error.code, error.turn_id) == (Scope.FRAME, Code.MESSAGE_TOO_LONG, None)
+    assert error.budget is None
 
 
 def test_view_of_an_ended_turn() -> None:

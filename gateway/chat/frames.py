@@ -209,6 +209,7 @@ class Error(ServerFrame, frozen=True, kw_only=True):
     cost_usd: str | None = None
     cost_source: CostSource | None = None
     partial: bool | None = None
+    budget: Budget | None = None
 
 
 class Notice(ServerFrame, frozen=True, kw_only=True):

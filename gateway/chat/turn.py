@@ -125,6 +125,7 @@ def end_frame(
             cost_usd=usd(outcome.cost_nano),
             cost_source=outcome.cost_source,
             partial=bool(outcome.text),
+            budget=budget,
         )
     assert outcome.finish_reason is not None, "an outcome has a code or a finish reason"
     return Done(

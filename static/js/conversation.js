@@ -125,11 +125,8 @@ export function apply(state, frame) {
     }
     case 'snapshot':
       return patch(state, frame, { text: frame.text, to: frame.to, status: null });
-    case 'done': {
-      const ended = patch(state, frame, { state: 'ended', status: null, end: frame });
-      if (!ended.session || !frame.budget) return ended;
-      return { ...ended, session: { ...ended.session, budget: frame.budget } };
-    }
+    case 'done':
+      return end(state, frame, frame.turn_id);
     case 'error':
       return fail(state, frame);
     case 'notice':
@@ -191,13 +188,26 @@ function accept(state, frame) {
 
 /**
  * @param {Conversation} state
+ * @param {Done | Failure} frame
+ * @param {string | null} turnId
+ * @returns {Conversation}
+ */
+function end(state, frame, turnId) {
+  const ended = patch(state, frame, { turnId, state: 'ended', status: null, end: frame });
+  const { session } = ended;
+  // A failure may have cost something too.
+  return session && frame.budget ? { ...ended, session: { ...session, budget: frame.budget } } : ended;
+}
+
+/**
+ * @param {Conversation} state
  * @param {Failure} frame
  * @returns {Conversation}
  */
 function fail(state, frame) {
   const turn = find(state, frame);
   if (turn && (frame.scope === 'turn' || frame.code === 'unknown_turn')) {
-    return patch(state, frame, { turnId: frame.turn_id ?? turn.turnId, state: 'ended', status: null, end: frame });
+    return end(state, frame, frame.turn_id ?? turn.turnId);
   }
   if (turn?.state !== 'sending') return { ...state, error: frame };
   return { ...state, error: frame, returned: turn.regenerateOf ? null : { text: turn.question }, turns: state.turns.filter((t) => t !== turn) };

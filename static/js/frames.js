@@ -85,6 +85,7 @@
  * @property {string} [cost_usd]
  * @property {'reported' | 'estimated'} [cost_source]
  * @property {boolean} [partial]
+ * @property {Budget} [budget]
  */
 
 /** @typedef {Ready | Accepted | Status | Delta | Snapshot | Done | Failure | Notice | Pong} ServerFrame */

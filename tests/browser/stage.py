@@ -144,7 +144,7 @@ class Answering:
         """End the turn badly."""
         frame = {"type": "error", "scope": "turn", "code": code, "message": message, "to": self.to}
         known = {"id": self.id, "turn_id": self.turn_id, "retryable": False, "trace_id": "0" * 32}
-        await self._stage.send(frame | known | other)
+        await self._stage.send(frame | known | {"budget": BUDGET} | other)
 
 
 class Stage:

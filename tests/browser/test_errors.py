@@ -75,6 +75,14 @@ async def test_a_broken_answer_keeps_its_text_and_the_draft(stage: Stage) -> Non
     await expect(stage.page.get_by_test_id("composer")).to_have_value("쓰던 질문")
 
 
+async def test_what_a_failure_cost_is_counted(stage: Stage) -> None:
+    """The cost of the conversation is right after a failed answer too."""
+    await stage.open()
+    answering = await stage.ask("질문")
+    await answering.fail("stalled", "응답이 멈췄습니다.", cost_usd="0.0021")
+    await expect(stage.page.get_by_test_id("spent")).to_have_text("대화 비용 $0.0021 / $1.00")
+
+
 async def test_no_key_is_told_before_anyone_asks(stage: Stage) -> None:
     """17: without a key a banner says so at once, and cannot be dismissed."""
     await stage.open(key_configured=False)

@@ -24,7 +24,7 @@ from tests.running_gateway import FLAT_OUT, RunningGateway, running_gateway
 
 DOCUMENT = openapi.read()
 # Not calls: the page, its files, and the WebSocket.
-ELSEWHERE = ("/", "/static", "/ws")
+ELSEWHERE = ("/", "/static/{path}", "/ws")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
