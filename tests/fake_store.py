@@ -170,9 +170,11 @@ class FakeStore:
         return History(last_turn=before - 1, exchanges=tuple(kept))
 
     @_remote
-    async def last_turns(self, session_id: UUID, *, limit: int) -> tuple[StoredTurn, ...]:
+    async def last_turns(
+        self, session_id: UUID, *, limit: int, before: int | None = None
+    ) -> tuple[StoredTurn, ...]:
         """Return the last turns, oldest first."""
-        rows = self._of(session_id)
+        rows = [row for row in self._of(session_id) if before is None or row.number < before]
         return tuple(_stored(row) for row in rows[max(0, len(rows) - limit) :])
 
     @_remote

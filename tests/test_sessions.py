@@ -232,12 +232,14 @@ async def test_leaving_twice_is_leaving() -> None:
 
 
 async def test_turns_are_listed_by_number() -> None:
-    """The turns after a number are told in order, so many of them as asked for."""
+    """The turns after a number, and before one, are told in order, so many of them as asked for."""
     async with stage() as s:
         session = await s.enter()
         for text in ("One?", "Two?", "Three?", "Four?"):
             await s.ask(session, an_ask(text))
         views = await s.sessions.turns_after(session, number=1, limit=2)
+        assert [(view.n, view.question) for view in views] == [(2, "Two?"), (3, "Three?")]
+        views = await s.sessions.turns_before(session, number=4, limit=2)
         assert [(view.n, view.question) for view in views] == [(2, "Two?"), (3, "Three?")]
 
 

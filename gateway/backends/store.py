@@ -119,11 +119,17 @@ class PostgresStore(PostgresReports):
         )
         return tuple(stored_turn(row) for row in rows)
 
-    async def last_turns(self, session_id: UUID, *, limit: int) -> tuple[StoredTurn, ...]:
-        """Return the last `limit` turns, oldest first; those of a dead process are interrupted."""
+    async def last_turns(
+        self, session_id: UUID, *, limit: int, before: int | None = None
+    ) -> tuple[StoredTurn, ...]:
+        """Return the last `limit` turns, or the last numbered below `before`, oldest first.
+
+        Those of a dead process are interrupted.
+        """
         rows = await self._database.fetch(
-            f"{SELECT_TURN} WHERE session_id = %s ORDER BY number DESC LIMIT %s",
-            (session_id, limit),
+            f"{SELECT_TURN} WHERE session_id = %s AND (%s IS NULL OR number < %s)"
+            " ORDER BY number DESC LIMIT %s",
+            (session_id, before, before, limit),
         )
         return tuple(stored_turn(row) for row in reversed(rows))
 

@@ -87,8 +87,10 @@ class Store(Protocol):
         """Return the last exchanges of the turns numbered below `before`."""
         ...
 
-    async def last_turns(self, session_id: UUID, *, limit: int) -> tuple[StoredTurn, ...]:
-        """Return the last `limit` turns, oldest first."""
+    async def last_turns(
+        self, session_id: UUID, *, limit: int, before: int | None = None
+    ) -> tuple[StoredTurn, ...]:
+        """Return the last `limit` turns, or the last numbered below `before`, oldest first."""
         ...
 
     async def turns_after(

@@ -106,6 +106,13 @@ class Sessions:
         turns = await self._store.turns_after(session.id, number=number, limit=limit)
         return tuple(self.view(session, turn) for turn in turns)
 
+    async def turns_before(
+        self, session: LiveSession, *, number: int, limit: int
+    ) -> tuple[TurnView, ...]:
+        """Return the last `limit` stored turns numbered below `number`; raises `StorageUnavailable`."""
+        turns = await self._store.last_turns(session.id, limit=limit, before=number)
+        return tuple(self.view(session, turn) for turn in turns)
+
     def view(self, session: LiveSession, turn: StoredTurn) -> TurnView:
         """Return a stored turn as clients see it."""
         return turn_view(turn, locale=session.locale, budget=session.budget(self._rules))

@@ -53,9 +53,11 @@ class NewMessage(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """The query of `GET /api/messages`."""
+    """The query of `GET /api/messages`; with `before` it goes back instead of on."""
 
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    # 0 where it is left out: with None, a query could say `null`.
+    before: Annotated[int, msgspec.Meta(ge=1)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
 
 
@@ -104,7 +106,10 @@ async def get_messages(request: web.Request) -> web.Response:
     page = _query(request, Page)
     async with _attending(request) as session:
         sessions = request.app[SESSIONS]
-        turns = await sessions.turns_after(session, number=page.after, limit=page.limit)
+        if page.before:
+            turns = await sessions.turns_before(session, number=page.before, limit=page.limit)
+        else:
+            turns = await sessions.turns_after(session, number=page.after, limit=page.limit)
     return json_response(turns)
 
 

@@ -159,6 +159,11 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
       const replaced = versions?.findLast((v) => v.text) ?? versions?.at(-1);
       return replaced ? send(replaced.question, replaced.turnId) : false;
     },
+    /** Brings what was said before `ready.turns`; rejects where it cannot be had. */
+    async loadEarlier() {
+      const { loadEarlier } = await import('./history.js');
+      await loadEarlier(url, locale, () => snapshot.conversation, (conversation) => update({ conversation }));
+    },
     /** @param {string} code of a notice */
     dismiss: (code) => update({ conversation: dismiss(snapshot.conversation, code) }),
     /** The server words its messages in the locale of `hello`, so a new locale needs a new hello. @param {Locale} next */

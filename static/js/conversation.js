@@ -6,6 +6,7 @@
  * @typedef {object} Turn
  * @property {string} id made by the client that asked
  * @property {string | null} turnId null until the server has accepted the question
+ * @property {number} n its number in the session, 0 as long as it is not known
  * @property {string} question
  * @property {string} text
  * @property {number} to position of the last piece held
@@ -37,7 +38,7 @@ export const EMPTY = Object.freeze({
 
 /** @type {Omit<Turn, 'id' | 'turnId' | 'question' | 'state'>} */
 const UNANSWERED = {
-  text: '', to: 0, status: null, stopping: false, shortened: false, witnessed: true, regenerateOf: null, askedAt: null, end: null,
+  n: 0, text: '', to: 0, status: null, stopping: false, shortened: false, witnessed: true, regenerateOf: null, askedAt: null, end: null,
 };
 
 /** @param {Conversation} state */
@@ -157,17 +158,17 @@ function restore(state, ready) {
 
 /**
  * @param {StoredTurn} stored
- * @param {Turn | undefined} held
- * @param {string | undefined} active
+ * @param {Turn} [held]
+ * @param {string} [active]
  * @returns {Turn}
  */
-function restoreTurn(stored, held, active) {
+export function restoreTurn(stored, held, active) {
   const end = stored.end ?? held?.end ?? null;
   // Storage lags behind a running answer; a tab that holds more must not lose it.
   const text = held && held.to > stored.to ? held : stored;
   const runs = !end && stored.turn_id === active;
   return {
-    id: stored.id, turnId: stored.turn_id, question: stored.question, text: text.text, to: text.to,
+    id: stored.id, turnId: stored.turn_id, n: stored.n, question: stored.question, text: text.text, to: text.to,
     state: runs ? 'running' : 'ended', witnessed: held?.witnessed ?? runs,
     status: null, stopping: held?.stopping ?? false, shortened: held?.shortened ?? false,
     regenerateOf: stored.regenerate_of ?? null, askedAt: stored.asked_at, end,

@@ -36,6 +36,7 @@ const view = createView({
   onSend: (text) => chat?.send(text) ?? false,
   onStop: () => chat?.stop(),
   onRegenerate: (id) => chat?.regenerate(id),
+  onEarlier: async () => chat?.loadEarlier(),
   onReconnect: () => chat?.reconnect(),
   onDismiss: (code) => chat?.dismiss(code),
   onNewConversation() {
@@ -96,7 +97,10 @@ async function start() {
 async function fetchReports() {
   try {
     const response = await fetch('api/reports', { headers: { accept: 'application/json' } });
-    return response.ok ? await response.json() : [];
+    if (!response.ok) return [];
+    // Where this call is there, that for earlier turns is too.
+    view.allowHistory();
+    return await response.json();
   } catch {
     return [];
   }

@@ -3,6 +3,7 @@
 /** @import { ClientFrame, Failure } from './frames.js' */
 /** @import { ConnectionDetail, ConnectionState, TransportOptions } from './connection.js' */
 
+import { calls } from './calls.js';
 import { backoff, parse } from './connection.js';
 import { createEventParser } from './eventstream.js';
 
@@ -19,13 +20,6 @@ const OF_FRAME = new Set([
   // These have no frame on a WebSocket; they too say that a request was not taken.
   'origin_not_allowed', 'not_found', 'method_not_allowed', 'body_too_large', 'rest_disabled',
 ]);
-
-/** @param {URL | string} url of the WebSocket, which the calls stand beside */
-function calls(url) {
-  const base = new URL(url, location.href);
-  base.protocol = base.protocol.replace('ws', 'http');
-  return base;
-}
 
 /**
  * Whether the calls can be had: not where the server is down, nor where it serves WebSockets only.

@@ -5,7 +5,7 @@
 import { exchanges, running } from './conversation.js';
 import { copy } from './clipboard.js';
 import { followEnd } from './scroll.js';
-import { announce, language } from './texts.js';
+import { announce, label, language } from './texts.js';
 import { createItem } from './turn.js';
 
 // A question and its answer are two messages: the last 50 of them, and 50 more at a time.
@@ -21,23 +21,35 @@ const STILL_WRITING_AFTER = 8000;
  * @param {HTMLTemplateElement} parts.template
  * @param {HTMLElement} parts.jump
  * @param {HTMLElement} parts.earlier
- * @param {(id: string) => void} onRegenerate
+ * @param {object} actions
+ * @param {(id: string) => void} actions.onRegenerate
+ * @param {() => Promise<void>} actions.onEarlier
  */
-export function createTranscript({ viewport, list, template, jump, earlier }, onRegenerate) {
+export function createTranscript({ viewport, list, template, jump, earlier }, { onRegenerate, onEarlier }) {
   const { stick, holding } = followEnd(viewport, list, jump);
   /** @type {Map<string, Item>} */
   const items = new Map();
   /** @type {Conversation | null} */
   let shown = null;
   let idle = true;
+  /** Whether the server has turns from before those held. */
+  let older = false;
   let first = 0;
   /** The turn being announced, and when something was last said about it. */
   let watched = { id: '', saidAt: 0 };
 
-  earlier.addEventListener('click', () => {
-    first = Math.max(0, first - WINDOW);
-    holding(draw);
-    if (first === 0) list.querySelector('button')?.focus({ preventScroll: true });
+  earlier.addEventListener('click', async () => {
+    if (first > 0) {
+      first = Math.max(0, first - WINDOW);
+      return holding(draw);
+    }
+    if (earlier.ariaDisabled === 'true') return undefined;
+    earlier.ariaDisabled = 'true';
+    const failed = await onEarlier().then(() => false, () => true);
+    earlier.ariaDisabled = 'false';
+    label(earlier, failed ? 'earlierFailed' : 'earlier');
+    if (failed) announce(language.texts.earlierFailed);
+    return undefined;
   });
 
   function draw() {
@@ -46,7 +58,6 @@ export function createTranscript({ viewport, list, template, jump, earlier }, on
     // The window begins where it began when the conversation was opened: taking items away above would move the rest.
     if (items.size === 0) first = Math.max(0, all.length - WINDOW);
     const window = all.slice(first);
-    earlier.hidden = first === 0;
     const ids = new Set(window.map(({ id }) => id));
     for (const [id, item] of items) {
       if (ids.has(id)) continue;
@@ -61,6 +72,9 @@ export function createTranscript({ viewport, list, template, jump, earlier }, on
       const last = index === window.length - 1;
       item.update(versions, { locale: language.locale, canRegenerate: last && idle, last });
     }
+    const focused = document.activeElement === earlier;
+    earlier.hidden = first === 0 && !older;
+    if (focused && earlier.hidden) viewport.focus({ preventScroll: true });
   }
 
   function tell() {
@@ -84,11 +98,18 @@ export function createTranscript({ viewport, list, template, jump, earlier }, on
 
   return {
     stick,
-    /** @param {Conversation} conversation @param {boolean} free whether a question could be asked now */
-    update(conversation, free) {
+    /**
+     * @param {Conversation} conversation
+     * @param {{ free: boolean, older: boolean }} more whether a question could be asked now, and earlier turns be had
+     */
+    update(conversation, more) {
+      const before = shown?.turns[0]?.id;
+      const grown = before !== undefined && conversation.turns.findIndex(({ id }) => id === before) > 0;
       shown = conversation;
-      idle = free;
-      draw();
+      idle = more.free;
+      older = more.older;
+      if (grown) holding(draw);
+      else draw();
       tell();
     },
     /** @returns {Promise<boolean>} whether there was an answer to copy */

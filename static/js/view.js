@@ -18,6 +18,7 @@ const NOTICES = /** @type {const} */ ({ draining: 'draining', budget_low: 'budge
  * @param {(text: string) => boolean} actions.onSend
  * @param {() => void} actions.onStop
  * @param {(id: string) => void} actions.onRegenerate
+ * @param {() => Promise<void>} actions.onEarlier
  * @param {() => void} actions.onReconnect
  * @param {() => void} actions.onNewConversation
  * @param {(code: string) => void} actions.onDismiss
@@ -42,6 +43,8 @@ export function createView(actions) {
   /** @type {number | null} when the connection was lost */
   let outageSince = performance.now();
   let scheduled = false;
+  /** Whether earlier turns can be asked for at all. */
+  let history = false;
   let banner = '';
   /** @type {ReturnType<typeof createTranscript> | null} */
   let transcript = null;
@@ -80,7 +83,10 @@ export function createView(actions) {
         template: byId('turn', HTMLTemplateElement),
         jump: byId('jump', HTMLElement),
         earlier: byId('earlier', HTMLElement),
-      }, (id) => { actions.onRegenerate(id); transcript?.stick(); composer.focus(); });
+      }, {
+        onRegenerate(id) { actions.onRegenerate(id); transcript?.stick(); composer.focus(); },
+        onEarlier: actions.onEarlier,
+      });
       draw();
     } catch {
       // Out of reach, like the server itself: the next thing to show asks for it again.
@@ -125,7 +131,7 @@ export function createView(actions) {
     drawBanner(snapshot);
     drawSpent(session?.budget);
     if (turns.length > 0) loadTranscript();
-    transcript?.update(conversation, online && !turn);
+    transcript?.update(conversation, { free: online && !turn, older: history && (turns[0]?.n ?? 0) > 1 });
     composer.update({
       online,
       turn: !turn ? 'idle' : turn.state === 'running' ? 'running' : 'sending',
@@ -183,6 +189,10 @@ export function createView(actions) {
     /** @param {ChatSnapshot} next */
     show(next) {
       snapshot = next;
+      schedule();
+    },
+    allowHistory() {
+      history = true;
       schedule();
     },
     /** After a change of the report or the language. */

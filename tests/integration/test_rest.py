@@ -106,7 +106,7 @@ async def test_a_whole_answer(client: HttpClient, database: Database) -> None:
 
 
 async def test_messages(client: HttpClient) -> None:
-    """Stored turns can be had page by page, oldest first."""
+    """Stored turns can be had page by page, forward and back, oldest first."""
     for number in (1, 2, 3):
         await client.ask(question(number))
     _, turns = await client.call("GET", "/api/messages")
@@ -114,6 +114,9 @@ async def test_messages(client: HttpClient) -> None:
     _, page = await client.call("GET", "/api/messages", params={"after": 1, "limit": 1})
     assert page == turns[1:2]
     assert await client.call("GET", "/api/messages", params={"after": 3}) == (200, [])
+    _, page = await client.call("GET", "/api/messages", params={"before": 3, "limit": 1})
+    assert page == turns[1:2]
+    assert await client.call("GET", "/api/messages", params={"before": 1}) == (200, [])
 
 
 async def test_a_turn(client: HttpClient) -> None:
@@ -233,7 +236,11 @@ async def test_a_body_too_large(client: HttpClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"after": "x"}, {"after": "-1"}, {"limit": "0"}, {"limit": "101"}, {"limit": "1e9"}]
+    "query",
+    [
+        *({"after": "x"}, {"after": "-1"}, {"before": "x"}, {"before": "0"}),
+        *({"limit": "0"}, {"limit": "101"}, {"limit": "1e9"}),
+    ],
 )
 async def test_a_bad_query(client: HttpClient, query: dict[str, str]) -> None:
     """A query that makes no sense is refused."""

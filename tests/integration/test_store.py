@@ -236,9 +236,12 @@ async def test_a_turn_of_another_session(store: PostgresStore, session_id: UUID)
 
 
 async def test_the_last_turns(store: PostgresStore, session_id: UUID) -> None:
-    """The last turns come oldest first, the running one included."""
+    """The last turns, of all or below a number, come oldest first, the running one included."""
     for _ in range(3):
         await answered(store, a_new_turn(session_id))
     await store.accept_turn(a_new_turn(session_id))
     turns = await store.last_turns(session_id, limit=2)
     assert [(turn.number, turn.outcome is None) for turn in turns] == [(3, False), (4, True)]
+    earlier = await store.last_turns(session_id, limit=2, before=4)
+    assert [turn.number for turn in earlier] == [2, 3]
+    assert await store.last_turns(session_id, limit=2, before=1) == ()
