@@ -3,18 +3,22 @@
 import argparse
 import asyncio
 import resource
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum, unique
+
+import msgspec
 
 from tests.bench.cores import OTHERS, pinned
 from tests.bench.figures import figures
 from tests.bench.progress import Progress
 from tests.bench.results import Results
+from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.servers import Which, stand
-from tests.bench.streaming import Load, compare, flat_out, paced
+from tests.bench.step import Step
+from tests.bench.streaming import flat_out, paced
 from tests.bench.table import aligned, rows
+from tests.bench.turn import turn
 
-STREAMS = (400, 800)
-RUNS = 5
 FILES = 20_000
 
 
@@ -24,28 +28,51 @@ class Part(StrEnum):
 
     CPU = "cpu"
     DELAY = "delay"
+    TURN = "turn"
 
 
-async def main() -> None:
+# CPU and delay of paced chunks are measured together.
+STEPS: dict[Callable[[Scale], Iterator[Step]], set[Part]] = {
+    flat_out: {Part.CPU},
+    paced: {Part.CPU, Part.DELAY},
+    turn: {Part.TURN},
+}
+
+
+async def measure(steps: Sequence[Step]) -> Results:
+    """Take all steps, one after the other."""
+    results = Results()
+    with Progress(len(steps)) as progress:
+        async with stand() as ground:
+            for step in steps:
+                progress.step(step.name)
+                await step.do(ground, results)
+    return results
+
+
+def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", type=Part, metavar="PART", help=", ".join(Part))
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--streams", type=int, nargs="+", default=STREAMS, help="paced ones")
-    parser.add_argument("--only", type=Which, nargs="+", default=list(Which), help=", ".join(Which))
-    parser.add_argument("--quick", action="store_true", help="one run of fewer streams")
+    parser.add_argument("--quick", action="store_true", help="one short run")
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--streams", type=int, nargs="+", help="of the paced ones")
+    parser.add_argument("--only", type=Which, nargs="+", help=", ".join(Which))
     arguments = parser.parse_args()
+    chosen = {
+        "runs": arguments.runs,
+        "paced_streams": arguments.streams,
+        "which": arguments.only,
+    }
+    scale = msgspec.structs.replace(
+        QUICK if arguments.quick else FULL,
+        **{name: value for name, value in chosen.items() if value},
+    )
     parts = set(arguments.parts or Part)
-    runs, streams = (1, (100,)) if arguments.quick else (arguments.runs, arguments.streams)
-    loads: list[Load] = [flat_out()] if Part.CPU in parts else []
-    loads += [paced(count) for count in streams]
-    results = Results()
-    async with stand() as ground:
-        with Progress(runs * len(loads) * len(arguments.only)) as progress:
-            async for run in compare(
-                loads, which=arguments.only, runs=runs, stand=ground, progress=progress
-            ):
-                results.runs.append(run)
+    steps = [step for make, within in STEPS.items() if parts & within for step in make(scale)]
+    _allow_files()
+    with pinned(OTHERS):
+        results = asyncio.run(measure(steps))
     print(aligned(rows(figures(results))))
 
 
@@ -57,6 +84,4 @@ def _allow_files() -> None:
 
 
 if __name__ == "__main__":
-    _allow_files()
-    with pinned(OTHERS):
-        asyncio.run(main())
+    main()

@@ -2,11 +2,16 @@
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from tests.bench.results import Case, Results, Run
+from tests.bench.results import Case, Results, RoundTrips, Run, TurnRun
 from tests.bench.servers import Which
+
+# A process tells the others of all turns of 20 ms together; no turn waits for that, nor for what it hears.
+TELL, LISTEN = "xadd", "xread"
+R = TypeVar("R", Run, TurnRun)
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +35,7 @@ class Promise(msgspec.Struct, frozen=True):
 def figures(results: Results) -> Iterator[Figure]:
     """Return the rows that can be made of `results`."""
     yield from _streaming(results.runs)
+    yield from _turn(results)
 
 
 def _streaming(runs: Sequence[Run]) -> Iterator[Figure]:
@@ -61,6 +67,29 @@ def _streaming(runs: Sequence[Run]) -> Iterator[Figure]:
             )
 
 
+def _turn(results: Results) -> Iterator[Figure]:
+    if results.turns:
+        floor, usual, gateway = _medians(results.turns, lambda run: run.cpu)
+        yield Figure(
+            name="CPU a turn, one chunk", unit="µs", floor=floor, usual=usual, gateway=gateway
+        )
+    if results.round_trips is not None:
+        yield from _round_trips(results.round_trips)
+
+
+def _round_trips(trips: RoundTrips) -> Iterator[Figure]:
+    postgres = sum(trips.postgres.values())
+    shared = trips.redis.get(TELL, 0)
+    redis = sum(trips.redis.values()) - shared - trips.redis.get(LISTEN, 0)
+    for name, count, most in (("Postgres", postgres, 4), ("Redis", redis, 2)):
+        # Whole ones: the rest is a hello and a sweep.
+        promise = Promise(f"≤ {most}", round(count) <= most)
+        yield Figure(
+            name=f"{name}, round trips a turn", unit="", gateway=count, promises=(promise,)
+        )
+    yield Figure(name="Redis, signals to other processes a turn", unit="", gateway=shared)
+
+
 def below(value: float | None, limit: float, *, unit: str) -> Promise:
     """Return the promise that a figure is below `limit`."""
     return Promise(f"< {limit:g} {unit}", None if value is None else value < limit)
@@ -79,7 +108,7 @@ def at_least_less(value: float | None, usual: float | None, times: float) -> Pro
 
 
 def _medians(
-    runs: Sequence[Run], value: Callable[[Run], float]
+    runs: Sequence[R], value: Callable[[R], float]
 ) -> tuple[float | None, float | None, float | None]:
     def median(which: Which) -> float | None:
         values = [value(run) for run in runs if run.which is which]

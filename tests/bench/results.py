@@ -31,7 +31,23 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     ages: dict[int, int]
 
 
+class TurnRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One server, once: CPU microseconds of a turn with one chunk."""
+
+    which: Which
+    cpu: float
+
+
+class RoundTrips(msgspec.Struct, frozen=True, kw_only=True):
+    """Round trips for each turn, by the statement or command they were for; checkpoints aside."""
+
+    postgres: dict[str, float]
+    redis: dict[str, float]
+
+
 class Results(msgspec.Struct, kw_only=True):
     """All of one `make bench`."""
 
     runs: list[Run] = []
+    turns: list[TurnRun] = []
+    round_trips: RoundTrips | None = None

@@ -14,7 +14,6 @@ import msgspec
 from gateway.backends.migrations import migrate
 from gateway.backends.postgres import Database
 from gateway.dev.embedded import postgres_server, redis_server
-from gateway.dev.embedded_server import EmbeddedServer
 from gateway.resources import migrations_folder
 from tests.bench.cores import MEASURED, OTHERS, pinned
 from tests.bench.upstream import Program
@@ -75,8 +74,9 @@ class Stand(NamedTuple):
     """What servers need: an upstream, and what the gateway stores in."""
 
     upstream: Upstream
-    postgres: EmbeddedServer
-    redis: EmbeddedServer
+    # Their URLs.
+    database: str
+    redis: str
 
 
 @asynccontextmanager
@@ -90,7 +90,8 @@ async def stand() -> AsyncIterator[Stand]:
         database = Database(postgres.url, pool_size=1)
         await migrate(database, folder=migrations_folder())
         await database.close()
-        yield Stand(await stack.enter_async_context(upstream()), postgres, redis)
+        raw = await stack.enter_async_context(upstream())
+        yield Stand(raw, postgres.url, redis.url)
 
 
 @asynccontextmanager
@@ -105,9 +106,9 @@ async def serving(which: Which, *, stand: Stand, **settings: str) -> AsyncIterat
             else:
                 process = await stack.enter_async_context(
                     gateway_process(
-                        database=stand.postgres.url,
+                        database=stand.database,
                         base_url=stand.upstream.url,
-                        redis_url=stand.redis.url,
+                        redis_url=stand.redis,
                         server_ops_port=str(free_port()),
                         **GENEROUS | settings,
                     )

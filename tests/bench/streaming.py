@@ -1,18 +1,19 @@
 """CPU and delay of a chunk: the floor, the usual loop and the gateway under the same load, in turn."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from tests.bench.loading import put_under, warm_up
-from tests.bench.progress import Progress
-from tests.bench.results import Case, Run
+from tests.bench.results import Case, Results, Run
+from tests.bench.scale import Scale
 from tests.bench.servers import Stand, Which, serving
+from tests.bench.step import Step
 from tests.bench.upstream import Program
 
 CHUNKS = 200
 RATE = 20.0
 FLAT_OUT_STREAMS = 50
-FLAT_OUT_ANSWERS = 4
 # Questions are spread over half the time an answer takes: nobody's visitors ask in one instant, and all
 # answers run together for the other half.
 SPREAD_SECONDS = 5.0
@@ -23,62 +24,53 @@ class Load(NamedTuple):
 
     case: Case
     streams: int
-
-    @property
-    def rate(self) -> float:
-        """Chunks a second of each stream; 0: as fast as they are taken."""
-        return RATE if self.case is Case.PACED else 0
-
-    @property
-    def answers(self) -> int:
-        """Questions of each stream, one after the other."""
-        return 1 if self.case is Case.PACED else FLAT_OUT_ANSWERS
-
-    @property
-    def spread(self) -> float:
-        """Seconds until the last stream asks."""
-        return SPREAD_SECONDS if self.case is Case.PACED else 0
+    # Questions of each stream, one after the other, and in how many seconds the first ones are asked.
+    answers: int
+    spread: float
+    program: Program
 
 
-def flat_out() -> Load:
-    """Return the load that leaves no pause."""
-    return Load(Case.FLAT_OUT, FLAT_OUT_STREAMS)
+def flat_out(scale: Scale) -> Iterator[Step]:
+    """Leave no pause between chunks: what is left of the costs when much is done at once."""
+    program = Program(chunks=CHUNKS)
+    load = Load(Case.FLAT_OUT, FLAT_OUT_STREAMS, scale.flat_out_answers, 0, program)
+    yield from _compare(load, scale=scale)
 
 
-def paced(streams: int) -> Load:
-    """Return the load of so many answers that come as models write them."""
-    return Load(Case.PACED, streams)
+def paced(scale: Scale) -> Iterator[Step]:
+    """Let chunks come as models write them."""
+    program = Program(chunks=CHUNKS, rate=RATE, stamped=True)
+    for streams in scale.paced_streams:
+        yield from _compare(Load(Case.PACED, streams, 1, SPREAD_SECONDS, program), scale=scale)
 
 
-async def compare(
-    loads: Sequence[Load], *, which: Sequence[Which], runs: int, stand: Stand, progress: Progress
-) -> AsyncIterator[Run]:
-    """Measure each of `which` under each of `loads`, one after the other, `runs` times."""
-    for run in range(runs):
-        for load in loads:
-            for name in which:
-                progress.step(f"run {run + 1}: {load.case}, {load.streams} streams, {name}")
-                yield await _measure(load, which=name, stand=stand)
+def _compare(load: Load, *, scale: Scale) -> Iterator[Step]:
+    for run in range(scale.runs):
+        for which in scale.which:
+            yield Step(
+                f"{load.case}, {load.streams} streams, run {run + 1}: {which}",
+                partial(_measure, load, which),
+            )
 
 
-async def _measure(load: Load, *, which: Which, stand: Stand) -> Run:
+async def _measure(load: Load, which: Which, stand: Stand, results: Results) -> None:
     async with serving(which, stand=stand) as server:
         await stand.upstream.play(Program())
         await warm_up(server)
-        await stand.upstream.play(
-            Program(chunks=CHUNKS, rate=load.rate, stamped=load.case is Case.PACED)
-        )
+        await stand.upstream.play(load.program)
         told, cpu = await put_under(
             server, streams=load.streams, answers=load.answers, spread=load.spread
         )
     answers = load.streams * load.answers
-    return Run(
-        case=load.case,
-        streams=load.streams,
-        which=which,
-        cpu=cpu / (answers * CHUNKS) * 1e6,
-        busy=cpu / told.seconds,
-        frames_an_answer=told.frames / answers,
-        first=told.first,
-        ages=told.ages,
+    results.runs.append(
+        Run(
+            case=load.case,
+            streams=load.streams,
+            which=which,
+            cpu=cpu / (answers * CHUNKS) * 1e6,
+            busy=cpu / told.seconds,
+            frames_an_answer=told.frames / answers,
+            first=told.first,
+            ages=told.ages,
+        )
     )

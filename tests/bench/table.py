@@ -27,7 +27,7 @@ def aligned(table: list[tuple[str, ...]]) -> str:
 
 def _cells(figure: Figure) -> tuple[str, ...]:
     return (
-        f"{figure.name} ({figure.unit})",
+        f"{figure.name} ({figure.unit})" if figure.unit else figure.name,
         *(_number(value) for value in (figure.floor, figure.usual, figure.gateway)),
         _ratio(figure.gateway, figure.floor),
         _ratio(figure.usual, figure.gateway),

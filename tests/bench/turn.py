@@ -1,0 +1,74 @@
+"""What a turn costs besides its chunks: CPU, and how often Postgres and Redis are waited for.
+
+Answers have one chunk, and checkpoints are so rare that none falls into the measurement.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+
+from tests.bench.cores import cpu_seconds
+from tests.bench.loading import put_under, warm_up
+from tests.bench.results import Results, RoundTrips, TurnRun
+from tests.bench.scale import Scale
+from tests.bench.servers import Server, Stand, Which, serving
+from tests.bench.step import Step
+from tests.bench.upstream import Program
+from tests.bench.wiretap import Heard, tapped
+
+ONE_CHUNK = Program(chunks=1)
+STREAMS = 10
+CHECKPOINT_SECONDS = "60"
+IDLE_SECONDS = 3.0
+
+
+def turn(scale: Scale) -> Iterator[Step]:
+    """Ask for answers of one chunk."""
+    for run in range(scale.runs):
+        for which in scale.which:
+            yield Step(
+                f"turns of one chunk, run {run + 1}: {which}",
+                partial(_measure_cpu, which, scale.turns // STREAMS),
+            )
+    yield Step("round trips of a turn", partial(_count_round_trips, scale.turns // STREAMS))
+
+
+async def _measure_cpu(which: Which, answers: int, stand: Stand, results: Results) -> None:
+    await stand.upstream.play(ONE_CHUNK)
+    async with serving(which, stand=stand, resume_checkpoint_seconds=CHECKPOINT_SECONDS) as server:
+        await warm_up(server)
+        idle = await _idle(server)
+        told, cpu = await put_under(server, streams=STREAMS, answers=answers)
+    # What it uses while nobody is there is no turn's.
+    used = cpu - idle * told.seconds
+    results.turns.append(TurnRun(which=which, cpu=used / (STREAMS * answers) * 1e6))
+
+
+async def _count_round_trips(turns: int, stand: Stand, results: Results) -> None:
+    await stand.upstream.play(ONE_CHUNK)
+    async with (
+        tapped(stand) as (through_us, postgres, redis),
+        serving(
+            Which.GATEWAY, stand=through_us, resume_checkpoint_seconds=CHECKPOINT_SECONDS
+        ) as server,
+    ):
+        await warm_up(server)
+        for heard in (postgres, redis):
+            heard.round_trips.clear()
+        # One visitor, one question after the other: what overlaps cannot be told apart. One hello and a
+        # sweep or two are among it, and vanish in so many turns.
+        await put_under(server, streams=1, answers=turns)
+        results.round_trips = RoundTrips(
+            postgres=_each(postgres, turns=turns), redis=_each(redis, turns=turns)
+        )
+
+
+def _each(heard: Heard, *, turns: int) -> dict[str, float]:
+    return {name: count / turns for name, count in heard.round_trips.items()}
+
+
+async def _idle(server: Server) -> float:
+    """Return the CPU seconds that a server uses in a second with nobody there."""
+    before = cpu_seconds(server.pid)
+    await asyncio.sleep(IDLE_SECONDS)
+    return (cpu_seconds(server.pid) - before) / IDLE_SECONDS
