@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.logs import LogFormat, configure
 
 # EX_CONFIG of sysexits.h: a supervisor need not start us again.
 BAD_CONFIG = 78
+ADDRESS = re.compile("https?://.")
 # Whoever runs these reads what is logged at a terminal.
 FOR_PEOPLE = (commands.dev, commands.check)
 
@@ -45,6 +47,12 @@ def _overrides(arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
         if value is not None:
             given["server", name] = str(value)
     return given
+
+
+def _url(text: str) -> str:
+    if not ADDRESS.match(text):
+        raise argparse.ArgumentTypeError("expected http:// or https://")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
         "--upstream", action="store_true", help="also ask the model for one token, which is billed"
     )
     check.set_defaults(run=commands.check)
+
+    selftest = actions.add_parser("selftest", help="measure what a proxy does to answers")
+    selftest.add_argument("url", type=_url, help="where the page is, as a reader's browser has it")
+    selftest.set_defaults(run=commands.selftest)
 
     schema = actions.add_parser("schema", help="print the JSON Schema of the wire's frames")
     schema.set_defaults(run=commands.schema)

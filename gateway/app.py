@@ -31,6 +31,7 @@ from gateway.web.limits import ALLOWED_ORIGINS
 from gateway.web.pages import add_pages
 from gateway.web.problems import problems
 from gateway.web.rest import REPORTS, add_rest
+from gateway.web.selftest import add_selftest
 from gateway.web.timelines import Timelines
 from gateway.web.websocket import CONNECTIONS, close_connections, websocket
 
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     app.router.add_get("/ws", websocket)
     add_rest(app, enabled=settings.rest.enabled)
     add_health(app)
+    add_selftest(app)
     add_pages(app, static=static_folder())
 
     async def running(app: web.Application) -> AsyncGenerator[None, None]:

@@ -25,6 +25,7 @@ from gateway.dev.embedded import embedded_postgres, embedded_redis
 from gateway.dev.simulator import SimulatorOptions, create_simulator
 from gateway.notify import Notice, Supervisor
 from gateway.resources import migrations_folder
+from gateway.selftest import measure
 from gateway.serve import listening, until_stopped
 from gateway.settings import Settings
 from gateway.web.ops import create_ops_app
@@ -156,6 +157,13 @@ async def check(settings: Settings, arguments: argparse.Namespace) -> int:
         worst = max(worst, finding.verdict)
         print(finding, flush=True)
     return worst
+
+
+async def selftest(_settings: Settings, arguments: argparse.Namespace) -> int:
+    """Print how a gateway is reached from here, and what to change; exit status 1 if there is something."""
+    report = await measure(arguments.url)
+    print(report)
+    return 0 if report.fine else 1
 
 
 async def _prepare(settings: Settings) -> None:

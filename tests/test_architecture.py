@@ -19,6 +19,7 @@ HOMES = {
         "gateway.app",
         "gateway.commands",
         "gateway.dev",
+        "gateway.selftest",
         "gateway.serve",
         "gateway.web",
     },

@@ -6,7 +6,7 @@
 import { createChat } from './client.js';
 import { withFallback } from './connection.js';
 import { renderMarkdown } from './markdown.js';
-import { language, setLanguage } from './texts.js';
+import { language, setLanguage, setText } from './texts.js';
 import { byId, createView } from './view.js';
 
 const address = new URL(location.href);
@@ -15,6 +15,8 @@ socketUrl.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 
 const picker = byId('report-picker', HTMLSelectElement);
 const headline = byId('report-headline', HTMLElement);
+const help = byId('help', HTMLDialogElement);
+const path = byId('path', HTMLElement);
 const date = byId('report-date', HTMLTimeElement);
 
 /** @type {Chat | null} */
@@ -147,6 +149,20 @@ function speak(locale) {
   view.refresh();
 }
 
+async function checkPath() {
+  if (!help.open) help.showModal();
+  const { texts, locale } = language;
+  if (path.textContent === texts.checkingPath) return;
+  setText(path, texts.checkingPath);
+  try {
+    const { inWords, measure } = await import('./selftest.js');
+    setText(path, inWords(await measure(), locale));
+  } catch {
+    // The module is as far away as the server.
+    setText(path, texts.fatal);
+  }
+}
+
 /** @returns {Locale} */
 function chooseLocale() {
   const remembered = kept('localStorage', 'chatgw.locale');
@@ -203,8 +219,8 @@ for (const form of /** @type {const} */ (['md', 'json'])) {
     if (chat) exportConversation(chat.getSnapshot().conversation, form);
   });
 }
-const help = byId('help', HTMLDialogElement);
 byId('open-help', HTMLButtonElement).addEventListener('click', () => help.showModal());
+for (const id of ['check-path', 'diagnose']) byId(id, HTMLButtonElement).addEventListener('click', checkPath);
 document.addEventListener('keydown', (event) => {
   if (event.isComposing || !(event.ctrlKey || event.metaKey)) return;
   if (event.key === '/') { if (!help.open) help.showModal(); } else if (event.shiftKey && event.code === 'KeyC' && getSelection()?.isCollapsed) view.copyLast();

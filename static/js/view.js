@@ -30,6 +30,7 @@ export function createView(actions) {
     banner: byId('banner', HTMLElement),
     bannerText: byId('banner-text', HTMLElement),
     reconnect: byId('reconnect', HTMLButtonElement),
+    diagnose: byId('diagnose', HTMLElement),
     dismiss: byId('dismiss', HTMLButtonElement),
     empty: byId('empty', HTMLElement),
     suggestions: byId('suggestions', HTMLElement),
@@ -152,7 +153,7 @@ export function createView(actions) {
     if (untilRetry > 0) drawAgainIn('countdown', untilRetry % 1000 || 1000);
     const { text, tone, kind, notice } = bannerOf(now, patience <= 0, Math.ceil(untilRetry / 1000));
     page.banner.hidden = !text;
-    page.reconnect.hidden = now.connection === 'online';
+    page.reconnect.hidden = page.diagnose.hidden = now.connection === 'online';
     page.dismiss.hidden = !notice;
     page.banner.dataset.notice = notice ?? '';
     page.banner.dataset.tone = tone;

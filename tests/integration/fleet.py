@@ -6,9 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 import msgspec
@@ -81,8 +82,14 @@ def nginx_binary() -> str:
     return binary
 
 
-def nginx_folder(folder: Path, *, port: int, upstreams: tuple[str, str]) -> Path:
-    """Make a folder in which nginx can run with what we ship, addresses and ports apart."""
+def nginx_folder(
+    folder: Path,
+    *,
+    port: int,
+    upstreams: tuple[str, str],
+    spoilt: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Make a folder in which nginx can run with what we ship, addresses, ports and what is `spoilt` apart."""
     for name in ("logs", "temp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     text = SHIPPED.read_text()
@@ -90,6 +97,7 @@ def nginx_folder(folder: Path, *, port: int, upstreams: tuple[str, str]) -> Path
         ("listen 80;", f"listen 127.0.0.1:{port};"),
         ("127.0.0.1:8080", upstreams[0]),
         ("127.0.0.1:8081", upstreams[1]),
+        *spoilt.items(),
     ):
         assert text.count(shipped) == 1, shipped
         text = text.replace(shipped, here)
@@ -98,11 +106,13 @@ def nginx_folder(folder: Path, *, port: int, upstreams: tuple[str, str]) -> Path
 
 
 @asynccontextmanager
-async def nginx(folder: Path, *upstreams: str) -> AsyncIterator[EmbeddedServer]:
+async def nginx(
+    folder: Path, *upstreams: str, spoilt: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[EmbeddedServer]:
     """Run nginx before two addresses."""
     port = free_port()
     first, second = upstreams
-    nginx_folder(folder, port=port, upstreams=(first, second))
+    nginx_folder(folder, port=port, upstreams=(first, second), spoilt=spoilt)
     server = EmbeddedServer(
         f"http://127.0.0.1:{port}",
         command=[*nginx_command(folder), "-g", "daemon off;"],
