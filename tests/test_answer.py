@@ -1,20 +1,32 @@
 """An answer is an append-only text; whoever wants it is a cursor."""
 
-import asyncio
-from contextlib import aclosing, suppress
-
-from gateway.chat.answer import SLICE_CHARS, Answer, Progress, Slice, Whole
+from gateway.chat.answer import SLICE_CHARS, Answer, Cursor, Item, Progress, Slice, Whole
 from gateway.chat.frames import StatusState
-from tests.fakes import idle
 
-Item = Slice | Whole | Progress
 WAITING = Progress(StatusState.WAITING)
 
 
-async def read(answer: Answer, after: int = 0) -> list[Item]:
-    """Return what a reader at `after` is given until the end."""
-    async with aclosing(answer.follow(after)) as items:
-        return [item async for item in items]
+class Reader:
+    """Takes what there is from position `after`, and whatever comes as it comes."""
+
+    def __init__(self, answer: Answer, *, after: int = 0) -> None:
+        self.items: list[Item] = []
+        self._answer, self._cursor = answer, Cursor(after)
+        answer.subscribe(self.look)
+        self.look()
+
+    def look(self) -> None:
+        """Take what is new."""
+        self.items += self._answer.take(self._cursor)
+
+    def leave(self) -> None:
+        """Be told no more."""
+        self._answer.unsubscribe(self.look)
+
+
+def read(answer: Answer, after: int = 0) -> list[Item]:
+    """Return what a reader at `after` is given at once."""
+    return answer.take(Cursor(after))
 
 
 def answer_of(*pieces: str, ended: bool = True) -> Answer:
@@ -52,16 +64,13 @@ def test_pieces_are_known_one_by_one() -> None:
     assert (answer.pieces(4), answer.pieces(0)) == (["e"], ["d", "e"])
 
 
-async def test_reset_answer_is_given_whole() -> None:
+def test_reset_answer_is_given_whole() -> None:
     """A reader of an answer that was replaced elsewhere gets all of it, and goes on from there."""
     answer = answer_of("a", ended=False)
-    reading = asyncio.create_task(read(answer))
-    await idle()
+    reader = Reader(answer)
     answer.reset(before="abcd", first=4)
-    await idle()
     answer.append("e")
-    answer.end()
-    assert await reading == [Slice(0, 1, "a"), Whole(4, "abcd"), Slice(4, 5, "e")]
+    assert reader.items == [Slice(0, 1, "a"), Whole(4, "abcd"), Slice(4, 5, "e")]
 
 
 def test_ended_says_whether_more_may_come() -> None:
@@ -69,146 +78,149 @@ def test_ended_says_whether_more_may_come() -> None:
     assert (answer_of(ended=False).ended, answer_of().ended) == (False, True)
 
 
-async def test_reader_gets_each_piece_as_it_comes() -> None:
-    """A reader that keeps up gets every piece by itself."""
+def test_reader_gets_each_piece_as_it_comes() -> None:
+    """A reader that keeps up gets every piece by itself, in the step in which it is appended."""
     answer = Answer()
-    reading = asyncio.create_task(read(answer))
-    for piece in ("a", "b"):
-        await idle()
-        answer.append(piece)
-    await idle()
-    answer.end()
-    assert await reading == [Slice(0, 1, "a"), Slice(1, 2, "b")]
+    reader = Reader(answer)
+    answer.append("a")
+    assert reader.items == [Slice(0, 1, "a")]
+    answer.append("b")
+    assert reader.items == [Slice(0, 1, "a"), Slice(1, 2, "b")]
 
 
-async def test_slow_reader_gets_bigger_pieces() -> None:
+def test_slow_reader_gets_bigger_pieces() -> None:
     """What came while a reader was busy is handed to it at once."""
-    answer = answer_of("a", ended=False)
-    async with aclosing(answer.follow()) as items:
-        assert await anext(items) == Slice(0, 1, "a")
-        for piece in ("b", "c", "d"):
-            answer.append(piece)
-        assert await anext(items) == Slice(1, 4, "bcd")
+    answer, cursor = answer_of("a", ended=False), Cursor()
+    assert answer.take(cursor) == [Slice(0, 1, "a")]
+    for piece in ("b", "c", "d"):
+        answer.append(piece)
+    assert answer.take(cursor) == [Slice(1, 4, "bcd")]
 
 
-async def test_late_reader_gets_everything_from_its_position() -> None:
+def test_nothing_is_given_twice() -> None:
+    """A reader that has everything is given nothing."""
+    answer, cursor = answer_of("a", ended=False), Cursor()
+    answer.take(cursor)
+    assert answer.take(cursor) == []
+
+
+def test_late_reader_gets_everything_from_its_position() -> None:
     """A reader that joins late gets everything from its position."""
-    assert await read(answer_of("a", "b", "c"), after=1) == [Slice(1, 3, "bc")]
+    assert read(answer_of("a", "b", "c"), after=1) == [Slice(1, 3, "bc")]
 
 
-async def test_reader_at_the_end_gets_nothing() -> None:
+def test_reader_at_the_end_gets_nothing() -> None:
     """A reader that has everything is let go."""
-    assert await read(answer_of("a"), after=1) == []
+    assert read(answer_of("a"), after=1) == []
 
 
-async def test_readers_do_not_disturb_each_other() -> None:
+def test_readers_do_not_disturb_each_other() -> None:
     """Several readers each get the whole text, whenever they join."""
     answer = Answer()
-    first = asyncio.create_task(read(answer))
-    await idle()
+    first = Reader(answer)
     answer.append("a")
-    await idle()
-    second = asyncio.create_task(read(answer))
-    await idle()
+    second = Reader(answer)
     answer.append("b")
-    answer.end()
-    assert (await first, await second) == (
-        [Slice(0, 1, "a"), Slice(1, 2, "b")],
-        [Slice(0, 1, "a"), Slice(1, 2, "b")],
-    )
+    assert first.items == second.items == [Slice(0, 1, "a"), Slice(1, 2, "b")]
 
 
-async def test_cancelled_reader_leaves_the_others_waiting() -> None:
-    """Cancelling one reader cancels nothing that another waits for."""
+def test_reader_that_left_is_told_no_more() -> None:
+    """Who leaves is told nothing any more, and nobody else misses anything for it."""
     answer = Answer()
-    leaving, staying = (asyncio.create_task(read(answer)) for _ in range(2))
-    await idle()
-    leaving.cancel()
-    with suppress(asyncio.CancelledError):
-        await leaving
+    leaving, staying = Reader(answer), Reader(answer)
+    leaving.leave()
     answer.append("a")
-    answer.end()
-    assert await staying == [Slice(0, 1, "a")]
+    assert (leaving.items, staying.items) == ([], [Slice(0, 1, "a")])
 
 
-async def test_reader_cancelled_as_a_piece_comes_is_no_harm() -> None:
-    """A reader cancelled but not gone yet is passed over when a piece comes."""
+def test_reader_may_leave_while_it_is_told() -> None:
+    """A reader that leaves as a piece comes does not make the next one miss it."""
     answer = Answer()
-    reading = asyncio.create_task(read(answer))
-    await idle()
-    reading.cancel()
+
+    def once() -> None:
+        answer.unsubscribe(once)
+
+    answer.subscribe(once)
+    staying = Reader(answer)
     answer.append("a")
-    with suppress(asyncio.CancelledError):
-        await reading
-    assert reading.cancelled()
+    assert staying.items == [Slice(0, 1, "a")]
 
 
-async def test_position_ahead_gets_the_whole() -> None:
+def test_reader_is_told_of_the_end() -> None:
+    """The end wakes the readers too."""
+    answer, told = Answer(), list[bool]()
+    answer.subscribe(lambda: told.append(answer.ended))
+    answer.end()
+    assert told == [True]
+
+
+def test_position_ahead_gets_the_whole() -> None:
     """A reader ahead of the answer gets all of it, and goes on from there."""
     answer = answer_of("a", ended=False)
-    async with aclosing(answer.follow(5)) as items:
-        assert await anext(items) == Whole(1, "a")
-        answer.append("b")
-        assert await anext(items) == Slice(1, 2, "b")
+    reader = Reader(answer, after=5)
+    answer.append("b")
+    assert reader.items == [Whole(1, "a"), Slice(1, 2, "b")]
 
 
-async def test_position_among_pieces_that_are_gone_gets_the_whole() -> None:
+def test_position_among_pieces_that_are_gone_gets_the_whole() -> None:
     """A reader whose pieces are only known joined gets all of the answer."""
     answer = Answer(before="abc", first=3)
     answer.append("d")
     answer.end()
-    assert await read(answer, after=2) == [Whole(4, "abcd")]
+    assert read(answer, after=2) == [Whole(4, "abcd")]
 
 
-async def test_position_after_pieces_that_are_gone_is_followed() -> None:
+def test_position_after_pieces_that_are_gone_is_followed() -> None:
     """A reader that has all the joined pieces gets only what came after."""
     answer = Answer(before="abc", first=3)
     answer.append("d")
     answer.end()
-    assert await read(answer, after=3) == [Slice(3, 4, "d")]
+    assert read(answer, after=3) == [Slice(3, 4, "d")]
 
 
-async def test_slices_are_bounded() -> None:
+def test_slices_are_bounded() -> None:
     """No slice of several pieces is longer than `SLICE_CHARS`."""
     piece = "x" * (SLICE_CHARS // 3 + 1)
-    slices = await read(answer_of(*[piece] * 5))
+    slices = read(answer_of(*[piece] * 5))
     assert slices == [Slice(0, 2, piece * 2), Slice(2, 4, piece * 2), Slice(4, 5, piece)]
 
 
-async def test_slice_of_just_the_bound_is_not_split() -> None:
+def test_slice_of_just_the_bound_is_not_split() -> None:
     """Pieces that together have exactly `SLICE_CHARS` characters are one slice."""
     half = "x" * (SLICE_CHARS // 2)
-    assert await read(answer_of(half, half)) == [Slice(0, 2, half * 2)]
+    assert read(answer_of(half, half)) == [Slice(0, 2, half * 2)]
 
 
-async def test_progress_is_told_before_content() -> None:
+def test_progress_is_told_before_content() -> None:
     """A reader without content is told what is going on, once."""
     answer = Answer()
-    reading = asyncio.create_task(read(answer))
+    reader = Reader(answer)
     answer.report(WAITING)
-    await idle()
+    reader.look()
     answer.append("a")
-    answer.end()
-    assert await reading == [WAITING, Slice(0, 1, "a")]
+    assert reader.items == [WAITING, Slice(0, 1, "a")]
 
 
-async def test_late_reader_is_told_the_latest_progress() -> None:
+def test_late_reader_is_told_the_latest_progress() -> None:
     """A reader that joins before content is told only how things are now."""
     answer = Answer()
     retrying = Progress(StatusState.RETRYING, retry_in_ms=500)
     answer.report(WAITING)
     answer.report(retrying)
-    async with aclosing(answer.follow()) as items:
-        assert await anext(items) == retrying
+    assert read(answer) == [retrying]
 
 
-async def test_progress_is_not_told_after_content() -> None:
+def test_progress_is_not_told_after_content() -> None:
     """Progress means nothing once there is content."""
     answer = answer_of("a", ended=False)
+    reader = Reader(answer)
     answer.report(WAITING)
-    reading = asyncio.create_task(read(answer))
-    await idle()
-    answer.report(Progress(StatusState.SLOW))
-    await idle()
+    assert reader.items == [Slice(0, 1, "a")]
+
+
+def test_progress_is_not_told_after_the_end() -> None:
+    """Progress means nothing once nothing will come."""
+    answer = Answer()
+    answer.report(WAITING)
     answer.end()
-    assert await reading == [Slice(0, 1, "a")]
+    assert read(answer) == []

@@ -1,5 +1,6 @@
 """The client asks for an answer and gives its chunks."""
 
+import gzip
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 
@@ -12,6 +13,7 @@ from tests.raw_upstream import (
     DONE,
     END,
     HEAD,
+    Do,
     answer,
     chunks,
     content,
@@ -70,8 +72,11 @@ def text_of(parts: list[Chunk]) -> str:
 
 
 async def test_chunks_in_order() -> None:
-    """Text, finish reason and usage come in the order of the events, one chunk each."""
-    got = await chunks_of(content("Reve"), content("nue."), finish(), usage(), DONE)
+    """Text, finish reason and usage come as the events do."""
+    events = [content("Reve"), content("nue."), finish(), usage(), DONE]
+    script = [HEAD, *(step for body in events for step in (chunks(body), Do.WAIT)), END]
+    async with playing(tuple(script)) as upstream, connected(upstream.base_url) as client:
+        got = await read(client)
 
     assert got == [
         Chunk(text="Reve"),
@@ -79,6 +84,15 @@ async def test_chunks_in_order() -> None:
         Chunk(finish_reason=FinishReason.STOP),
         Chunk(usage=Usage(input_tokens=12, output_tokens=3)),
     ]
+
+
+async def test_compressed_although_it_was_not_asked_to_be() -> None:
+    """An answer that some proxy compressed is read all the same."""
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    script = head + chunks(gzip.compress(content("a") + DONE)) + END
+    async with playing((script,)) as upstream, connected(upstream.base_url) as client:
+        assert text_of(await read(client)) == "a"
+    assert upstream.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_text_and_finish_reason_together() -> None:
@@ -178,7 +192,7 @@ async def test_events_without_text(body: object) -> None:
 
 async def test_nul_is_removed() -> None:
     """NUL, which Postgres cannot hold, is not in the text."""
-    assert await chunks_of(content("a\0b\0"), content("\0")) == [Chunk(text="ab"), Chunk()]
+    assert await chunks_of(content("a\0b\0"), content("\0")) == [Chunk(text="ab")]
 
 
 async def test_comments_and_line_ends() -> None:

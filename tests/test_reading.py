@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.chat.answer import Progress
+from gateway.chat.answer import Cursor, Progress
 from gateway.chat.errors import (
     CostCapReached,
     FirstChunkTimeout,
@@ -149,10 +149,9 @@ async def test_end_without_a_reason_is_truncated() -> None:
 async def test_retry_before_content(error: Exception) -> None:
     """An upstream that is busy or away is tried once more, half a second later, and readers know."""
     scene = Scene((error,), FINE)
-    follower = scene.reading.turn.answer.follow()
     task = await scene.begin()
-    assert await anext(follower) == Progress(StatusState.RETRYING, retry_in_ms=500)
-    await follower.aclose()
+    seen = scene.reading.turn.answer.take(Cursor())
+    assert seen == [Progress(StatusState.RETRYING, retry_in_ms=500)]
     assert len(scene.upstream.asked) == 1
     await pass_time(RETRY_SECONDS)
     await task

@@ -18,15 +18,8 @@ import httpx2
 import msgspec
 import openai
 
-from gateway.backends.event_stream import EventSplitter
-from gateway.backends.openai_wire import (
-    FINISH_REASONS,
-    ContentDelta,
-    Event,
-    Line,
-    ReportedUsage,
-    Request,
-)
+from gateway.backends.chunk_reader import BAD_EVENTS, ChunkReader
+from gateway.backends.openai_wire import Line, Request
 from gateway.chat.errors import (
     ContextTooLong,
     GatewayError,
@@ -37,7 +30,7 @@ from gateway.chat.errors import (
     UpstreamTruncated,
     UpstreamUnavailable,
 )
-from gateway.chat.records import Chunk, FinishReason, Message, Usage
+from gateway.chat.records import Chunk, Message
 
 logger = logging.getLogger(__name__)
 
@@ -51,26 +44,13 @@ KEEPALIVE_SECONDS = 30.0
 DRAIN_SECONDS = 0.1
 # A longer wait is nobody's; it also has to fit the wire and the store.
 MAX_RETRY_AFTER = 86_400.0
-DONE = b"[DONE]"
 # Worth another try although they are 4xx (openai-python retries the same).
 TRANSIENT_STATUS = frozenset({408, 409})
 
 
-class _ErrorEvent(Exception):
-    """An error came in the stream, in place of a chunk."""
-
-
 # What a connection that breaks, and an answer that is none, raise on their way through httpx2 and the
-# transport, which lets aiohttp's own error for what is not HTTP pass; ValueError is EventTooLarge and
-# bytes that are not UTF-8.
-BROKEN = (
-    httpx2.HTTPError,
-    aiohttp.ClientError,
-    msgspec.MsgspecError,
-    ValueError,
-    RecursionError,
-    _ErrorEvent,
-)
+# transport, which lets aiohttp's own error for what is not HTTP pass.
+BROKEN = (httpx2.HTTPError, aiohttp.ClientError, *BAD_EVENTS)
 
 
 class OpenAIClient:
@@ -91,12 +71,11 @@ class OpenAIClient:
                 ),
             ),
         )
-        self._decoder = msgspec.json.Decoder(Event)
 
     async def stream_chat(
         self, messages: Sequence[Message], *, model: str, max_output_tokens: int, traceparent: str
     ) -> AsyncGenerator[Chunk, None]:
-        """Yield the answer's chunks; the connection is closed when the generator is.
+        """Yield the answer's chunks, those that came together as one; closing it closes the connection.
 
         Raises `KeyInvalid`, `QuotaExhausted`, `ContextTooLong`, `UpstreamRejected`, `UpstreamRateLimited`,
         `UpstreamUnavailable`, and `UpstreamTruncated` for a stream that breaks after its first content.
@@ -110,17 +89,19 @@ class OpenAIClient:
                 max_completion_tokens=max_output_tokens,
             )
             async with self._post(request, traceparent=traceparent) as response:
-                splitter = EventSplitter()
-                body = response.iter_bytes()
-                async for data in body:
-                    for event in splitter.feed(data):
-                        if event == DONE:
+                reader = ChunkReader()
+                async with contextlib.aclosing(_body(response)) as body:
+                    async for data in body:
+                        chunk = reader.feed(data)
+                        if chunk is not None:
+                            started = started or bool(chunk.text)
+                            finished = finished or chunk.finish_reason is not None
+                            yield chunk
+                        if reader.broken is not None:
+                            raise reader.broken
+                        if reader.done:
                             await _drain(body)
                             return
-                        chunk = self._chunk(event)
-                        started = started or bool(chunk.text)
-                        finished = finished or chunk.finish_reason is not None
-                        yield chunk
         except openai.APIError as error:
             raise _translate(error) from None
         except BROKEN as error:
@@ -151,6 +132,7 @@ class OpenAIClient:
             options={
                 "headers": {
                     "Content-Type": "application/json",
+                    "Accept-Encoding": "identity",
                     "X-Stainless-Raw-Response": "stream",
                     "traceparent": traceparent,
                 }
@@ -164,32 +146,14 @@ class OpenAIClient:
         finally:
             await response.close()
 
-    def _chunk(self, data: bytes) -> Chunk:
-        event = self._decoder.decode(data)
-        if event.error is not None:
-            raise _ErrorEvent
-        usage = None if event.usage is None else _usage(event.usage)
-        if not event.choices:
-            return Chunk(usage=usage)
-        choice = event.choices[0]
-        delta = choice.delta or ContentDelta()
-        text = delta.content or delta.refusal or ""
-        reason = choice.finish_reason
-        return Chunk(
-            # Postgres cannot hold NUL, and no model means it.
-            text=text.replace("\0", ""),
-            finish_reason=FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None,
-            usage=usage,
-        )
 
-
-def _usage(bill: object) -> Usage | None:
-    try:
-        return msgspec.convert(bill, ReportedUsage).record()
-    except msgspec.ValidationError:
-        # The answer is good; it will be billed by our own count.
-        logger.warning("upstream.usage_unreadable")
-        return None
+def _body(response: openai.AsyncAPIResponse[object]) -> AsyncGenerator[bytes, None]:
+    # `iter_bytes` alone is right for an answer that was compressed although we asked for none to be; its
+    # four generators cost as much as all that is done with a chunk (docs/performance.md).
+    compressed = "content-encoding" in response.headers
+    body: Any = response.iter_bytes() if compressed else response.http_response.stream
+    stream: AsyncGenerator[bytes, None] = aiter(body)
+    return stream
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -4,8 +4,7 @@ The writer never waits for a reader. A reader is a cursor: it takes everything a
 slow one just gets bigger pieces. Back-pressure, coalescing, resume and several tabs are this one mechanism.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -38,6 +37,19 @@ class Progress(msgspec.Struct, frozen=True):
     retry_in_ms: int | None = None
 
 
+Item = Slice | Whole | Progress
+
+
+class Cursor:
+    """How far a reader is: the number of the last piece it has, and the sign of life it was given."""
+
+    __slots__ = ("position", "told")
+
+    def __init__(self, position: int = 0) -> None:
+        self.position = position
+        self.told: Progress | None = None
+
+
 class Answer:
     """An append-only text in numbered pieces; the first `first` of them are known joined, as `before`."""
 
@@ -47,7 +59,7 @@ class Answer:
         self._pieces: list[str] = []
         self._progress: Progress | None = None
         self._ended = False
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._readers: list[Callable[[], None]] = []
 
     @property
     def position(self) -> int:
@@ -89,25 +101,29 @@ class Answer:
         self._ended = True
         self._wake()
 
-    async def follow(self, after: int = 0) -> AsyncGenerator[Slice | Whole | Progress, None]:
-        """Yield everything after position `after` until the end, waiting for what is not there yet."""
-        told: Progress | None = None
-        position = after
-        while True:
-            if not self._first <= position <= self.position:
-                position = self.position
-                yield Whole(position, self.text)
-            while position < self.position:
-                for piece in self._slices(position):
-                    position = piece.stop
-                    yield piece
-            if self._ended:
-                return
-            if self._progress is not told and self._progress is not None and not self._pieces:
-                told = self._progress
-                yield told
-                continue
-            await self._changed()
+    def take(self, cursor: Cursor) -> list[Item]:
+        """Return what the reader at `cursor` does not have yet, and move the cursor past it."""
+        items: list[Item] = []
+        last = self.position
+        if not self._first <= cursor.position <= last:
+            cursor.position = last
+            items.append(Whole(last, self.text))
+        elif cursor.position < last:
+            items += self._slices(cursor.position)
+            cursor.position = last
+        if self._progress is not cursor.told and not self._pieces and not self._ended:
+            assert self._progress is not None, "it only ever becomes another"
+            cursor.told = self._progress
+            items.append(self._progress)
+        return items
+
+    def subscribe(self, reader: Callable[[], None]) -> None:
+        """Have `reader` called whenever there may be more to take, in the writer's own step."""
+        self._readers.append(reader)
+
+    def unsubscribe(self, reader: Callable[[], None]) -> None:
+        """Have `reader` called no more."""
+        self._readers.remove(reader)
 
     def _slices(self, position: int) -> Iterator[Slice]:
         start, size, texts = position, 0, list[str]()
@@ -120,17 +136,7 @@ class Answer:
             size += len(text)
         yield Slice(start, start + len(texts), "".join(texts))
 
-    async def _changed(self) -> None:
-        # A future for each reader: cancelling one reader must not cancel what the others wait for.
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        try:
-            await future
-        finally:
-            self._waiting.discard(future)
-
     def _wake(self) -> None:
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
-        self._waiting.clear()
+        # A copy: a reader that has enough leaves while it is told.
+        for reader in self._readers.copy():
+            reader()

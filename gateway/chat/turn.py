@@ -1,14 +1,13 @@
 """A turn: one question, its answer, and the frames its viewers see."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 from typing import assert_never
 from uuid import UUID
 
 import msgspec
 
-from gateway.chat.answer import Answer, Progress, Slice, Whole
+from gateway.chat.answer import Answer, Cursor, Progress, Slice, Whole
 from gateway.chat.codes import CATALOGUE, Locale, describe
 from gateway.chat.errors import GatewayError
 from gateway.chat.frames import (
@@ -61,6 +60,10 @@ class Turn:
         self._stands_for = other
         self._opened.set()
 
+    async def opened(self) -> None:
+        """Wait for the turn to be taken or refused."""
+        await self._opened.wait()
+
     async def accepted(self, *, duplicate: bool = False) -> Accept | None:
         """Wait for the turn to be taken and return the frame that says so, None where it was refused."""
         await self._opened.wait()
@@ -70,23 +73,48 @@ class Turn:
             return self._accept
         return msgspec.structs.replace(self._accept, duplicate=True)
 
+    def take(self, cursor: Cursor) -> list[TurnFrame]:
+        """Return what the viewer at `cursor` has not been shown yet; the end of an ended turn comes last."""
+        turn = self._stands_for or self
+        frames = [turn._frame(item) for item in turn.answer.take(cursor)]
+        if turn.end is not None:
+            frames.append(turn.end)
+        return frames
+
+    def subscribe(self, reader: Callable[[], None]) -> None:
+        """Have `reader` called whenever there may be more to take, once the turn is opened."""
+        (self._stands_for or self).answer.subscribe(reader)
+
+    def unsubscribe(self, reader: Callable[[], None]) -> None:
+        """Have `reader` called no more."""
+        (self._stands_for or self).answer.unsubscribe(reader)
+
     async def follow(self, after: int = 0) -> AsyncGenerator[TurnFrame, None]:
         """Yield what comes after `accepted`, from position `after` to the turn's end."""
-        await self._opened.wait()
-        turn = self._stands_for or self
-        async with aclosing(turn.answer.follow(after)) as items:
-            async for item in items:
-                match item:
-                    case Slice(start, stop, text):
-                        yield Delta(turn_id=turn.id, from_=start, to=stop, text=text)
-                    case Whole(stop, text):
-                        yield Snapshot(turn_id=turn.id, to=stop, text=text)
-                    case Progress(state, retry_in_ms):
-                        yield Status(turn_id=turn.id, state=state, retry_in_ms=retry_in_ms)
-                    case _:
-                        assert_never(item)
-        assert turn.end is not None, "an answer ends as its turn is closed"
-        yield turn.end
+        await self.opened()
+        cursor, changed = Cursor(after), asyncio.Event()
+        self.subscribe(changed.set)
+        try:
+            while True:
+                changed.clear()
+                for frame in self.take(cursor):
+                    yield frame
+                    if isinstance(frame, Done | Error):
+                        return
+                await changed.wait()
+        finally:
+            self.unsubscribe(changed.set)
+
+    def _frame(self, item: Slice | Whole | Progress) -> TurnFrame:
+        match item:
+            case Slice(start, stop, text):
+                return Delta(turn_id=self.id, from_=start, to=stop, text=text)
+            case Whole(stop, text):
+                return Snapshot(turn_id=self.id, to=stop, text=text)
+            case Progress(state, retry_in_ms):
+                return Status(turn_id=self.id, state=state, retry_in_ms=retry_in_ms)
+            case _:
+                assert_never(item)
 
 
 def refusal(

@@ -22,7 +22,7 @@ async def drain(app: web.Application, *, seconds: float) -> None:
     service.draining = True
     logger.info("server.draining", extra={"turns": service.running})
     notice = Notice(code=NoticeCode.DRAINING)
-    await asyncio.gather(*(connection.send(notice) for connection in connections))
+    await asyncio.gather(*(connection.outlet.send(notice) for connection in connections))
     for connection in connections:
         connection.dismiss()
     await service.drain(seconds=seconds)

@@ -8,7 +8,7 @@ from uuid import UUID
 from aiohttp import ClientError, hdrs, web
 
 from gateway.chat.frames import Accept, Delta, Done, Error, Snapshot, TurnFrame, encode
-from gateway.web.connection import SEND_SECONDS
+from gateway.web.outlet import SEND_SECONDS
 
 # Shows a reader that left, which nothing else would while there is nothing to write, and keeps proxies open.
 COMMENT_SECONDS = 15.0

@@ -5,9 +5,10 @@ import asyncio
 from aiohttp import web
 
 from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
-from gateway.web.connection import Close, Connection
+from gateway.web.connection import Connection
 from gateway.web.keys import SERVICE, SESSIONS
 from gateway.web.limits import check_origin
+from gateway.web.outlet import Close, Outlet
 
 CONNECTIONS = web.AppKey[set[Connection]]("connections", set)
 
@@ -30,16 +31,16 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
         writer_limit=WRITER_LIMIT,
     )
     await socket.prepare(request)
-    app = request.app
+    app, outlet = request.app, Outlet(socket, transport=request.transport)
     connection = Connection(
         socket,
-        transport=request.transport,
+        outlet=outlet,
         sessions=app[SESSIONS],
         service=app[SERVICE],
         traceparent=request.headers.get("traceparent"),
     )
     if socket.ws_protocol != SUBPROTOCOL:
-        await connection.close(Close.SUBPROTOCOL)
+        await outlet.close(Close.SUBPROTOCOL)
         return socket
     app[CONNECTIONS].add(connection)
     try:
@@ -52,4 +53,4 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
 async def close_connections(app: web.Application) -> None:
     """Ask every client to come back: to the next process, or to this one restarted."""
     connections: set[Connection] = app[CONNECTIONS]
-    await asyncio.gather(*(c.close(Close.RESTARTING) for c in connections.copy()))
+    await asyncio.gather(*(c.outlet.close(Close.RESTARTING) for c in connections.copy()))

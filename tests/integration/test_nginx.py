@@ -140,7 +140,8 @@ async def test_the_owner_is_killed(two: Fleet, database: Database) -> None:
             assert took < INTERRUPTED_SECONDS
             async with connected(two.url, session=first.ready["session"]) as (again,):
                 (turn,) = again.ready["turns"]
-                assert turn["end"] == end
+                # What was spent by then is told with each end anew.
+                assert {**turn["end"], "budget": None} == {**end, "budget": None}
     figures.record("the owner of a turn killed", f"told elsewhere after {took:.1f} s")
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.backends.postgres import Database
 from gateway.dev.embedded_server import EmbeddedServer
-from gateway.web import connection, rest, sse
+from gateway.web import outlet, rest, sse
 from gateway.web.keys import SERVICE, SESSIONS
 from gateway.web.websocket import CONNECTIONS
 from tests.chat_client import ChatClient
@@ -75,11 +75,11 @@ async def test_a_socket_nobody_reads(
     gateway: RunningGateway, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tab that takes nothing is cut off, and costs little until then; another one has its answers."""
-    monkeypatch.setattr(connection, "SEND_SECONDS", patience)
+    monkeypatch.setattr(outlet, "SEND_SECONDS", patience)
     loop = asyncio.get_running_loop()
     async with connected(gateway.url) as (stalled,):
         (served,) = gateway.app[CONNECTIONS]
-        transport, response = served._transport, stalled.socket._response
+        transport, response = served.outlet._transport, stalled.socket._response
         assert transport is not None
         assert response.connection is not None
         assert response.connection.transport is not None
