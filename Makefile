@@ -92,6 +92,7 @@ clean:  ## Remove everything that can be made again
 	find gateway tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/runs: requirements.lock setup.cfg
+	@echo "Installing into .venv: a minute, the first time."
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: python3-venv)."; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(PIP_INSTALL) --requirement requirements.lock setuptools --constraint requirements-test.lock

@@ -5,19 +5,18 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from gateway import __version__, commands
 from gateway.chat.errors import ConfigError, GatewayError
 from gateway.config import load
 from gateway.logs import LogFormat, configure
+from gateway.settings import Settings
 
 # EX_CONFIG of sysexits.h: a supervisor need not start us again.
 BAD_CONFIG = 78
 ADDRESS = re.compile("https?://.")
-# Whoever runs these reads what is logged at a terminal.
-FOR_PEOPLE = (commands.dev, commands.check)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gateway: {error}", file=sys.stderr)
         return BAD_CONFIG
     except GatewayError as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        print(f"gateway: {error}; `gateway check` says more", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -40,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _overrides(arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
     given: dict[tuple[str, str], str] = {}
-    if arguments.run in FOR_PEOPLE and "GATEWAY_LOG_FORMAT" not in os.environ:
+    # Whoever runs anything else reads what is logged at a terminal.
+    if arguments.run is not commands.serve and "GATEWAY_LOG_FORMAT" not in os.environ:
         given["log", "format"] = LogFormat.TEXT.value
     for name in ("host", "port"):
         value = getattr(arguments, name, None)
@@ -57,61 +57,91 @@ def _url(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gateway", description="The gateway between a report and a model."
+        prog="gateway",
+        description="The gateway between a report and a model.",
+        epilog="Settings come from gateway.ini here and from the environment. Exit status: 0 all is well,"
+        " 1 something is missing or away, 2 wrong arguments, 78 wrong settings."
+        " `gateway COMMAND --help` says what each takes.",
     )
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
     parser.set_defaults(config=None)
     actions = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    serve = actions.add_parser("serve", help="serve with your Postgres, Redis and upstream")
-    serve.set_defaults(run=commands.serve)
-
-    dev = actions.add_parser("dev", help="serve with embedded Postgres, Redis and sample reports")
-    dev.add_argument(
-        "--data", type=Path, default=Path(".dev"), help="where the database lives (.dev)"
+    serve = _add(actions, "serve", commands.serve, help="serve with your Postgres, Redis and model")
+    dev = _add(
+        actions,
+        "dev",
+        commands.dev,
+        help="serve a trial: embedded Postgres and Redis, sample reports",
     )
-    dev.set_defaults(run=commands.dev)
-
+    dev.add_argument(
+        "--data",
+        type=Path,
+        default=Path(".dev"),
+        metavar="FOLDER",
+        help="where its database lives (default: .dev)",
+    )
     for command in (serve, dev):
-        command.add_argument("--host", help="address to listen on")
-        command.add_argument("--port", type=int, help="port to listen on")
+        command.add_argument("--host", help="address to listen on (default: [server] host)")
+        command.add_argument("--port", type=int, help="port to listen on (default: [server] port)")
 
-    migrate = actions.add_parser("migrate", help="bring the database's tables up to date")
-    migrate.set_defaults(run=commands.migrate)
+    migrate = _add(
+        actions, "migrate", commands.migrate, help="bring the database's tables up to date"
+    )
 
     reports = actions.add_parser("reports", help="load or list reports")
     verbs = reports.add_subparsers(required=True, metavar="VERB")
-    load_reports = verbs.add_parser("import", help="add reports from a JSON file, or replace them")
-    load_reports.add_argument("file", type=Path)
-    load_reports.set_defaults(run=commands.import_reports)
-    verbs.add_parser("list", help="list reports").set_defaults(run=commands.list_reports)
+    load_reports = _add(
+        verbs, "import", commands.import_reports, help="add reports, or new versions of them"
+    )
+    load_reports.add_argument("file", type=Path, help="a list of reports in JSON, as in README.md")
+    list_reports = _add(verbs, "list", commands.list_reports, help="print id and headline of each")
 
-    spend = actions.add_parser("spend", help="print what was spent")
+    spend = _add(
+        actions, "spend", commands.spend, help="print what was spent and what is set aside"
+    )
     by = spend.add_mutually_exclusive_group()
     by.add_argument("--day", action="store_true", help="by day, the default")
     by.add_argument("--session", action="store_true", help="by session, dearest first")
-    spend.set_defaults(run=commands.spend)
 
-    check = actions.add_parser("check", help="say whether everything needed is there")
+    check = _add(actions, "check", commands.check, help="look whether all that is needed is there")
     check.add_argument(
         "--upstream", action="store_true", help="also ask the model for one token, which is billed"
     )
-    check.set_defaults(run=commands.check)
 
-    selftest = actions.add_parser("selftest", help="measure what a proxy does to answers")
+    selftest = _add(
+        actions, "selftest", commands.selftest, help="measure what a proxy does to answers"
+    )
     selftest.add_argument("url", type=_url, help="where the page is, as a reader's browser has it")
-    selftest.set_defaults(run=commands.selftest)
 
-    schema = actions.add_parser("schema", help="print the JSON Schema of the wire's frames")
-    schema.set_defaults(run=commands.schema)
+    _add(actions, "schema", commands.schema, help="print the JSON Schema of the wire's frames")
 
-    simulate = actions.add_parser("simulate", help="serve a stand-in for the OpenAI API")
-    simulate.add_argument("--simulator-port", type=int, default=9900, metavar="PORT")
-    simulate.add_argument("--tokens-per-second", type=float, default=40.0)
-    simulate.set_defaults(run=commands.simulate)
+    simulate = _add(
+        actions, "simulate", commands.simulate, help="serve a stand-in for the OpenAI API"
+    )
+    simulate.add_argument(
+        "--simulator-port", type=int, default=9900, metavar="PORT", help="(default: 9900)"
+    )
+    simulate.add_argument(
+        "--tokens-per-second", type=float, default=40.0, metavar="N", help="(default: 40)"
+    )
 
-    for command in (serve, dev, migrate, load_reports, spend, check, simulate):
-        command.add_argument("--config", type=Path, help="a gateway.ini (default: the one here)")
+    for command in (serve, dev, migrate, load_reports, list_reports, spend, check, simulate):
+        command.add_argument(
+            "--config", type=Path, metavar="FILE", help="settings (default: gateway.ini here)"
+        )
+    return parser
+
+
+def _add(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[Settings, argparse.Namespace], Awaitable[int]],
+    *,
+    help: str,
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    parser.set_defaults(run=run)
     return parser
 
 

@@ -35,8 +35,7 @@ SAMPLE_REPORTS = Path(__file__).parent / "dev" / "sample_reports.json"
 
 async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
-    if not settings.database.url:
-        raise ConfigError("[database] url: missing (or DATABASE_URL); `gateway dev` brings its own")
+    _require_database(settings)
     if not settings.openai.api_key:
         print("No OPENAI_API_KEY: every question will be answered with a notice.", flush=True)
     app = create_app(settings)
@@ -94,6 +93,9 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
         upstream = "the simulator" if simulated else settings.openai.base_url
         print(
             f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
+            f"What is asked is kept in {data}. Ctrl-C ends everything.",
+            *(["For a real model: OPENAI_API_KEY=sk-... before the command."] if simulated else []),
+            sep="\n",
             flush=True,
         )
         await until_stopped()
@@ -175,11 +177,17 @@ async def _prepare(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncIterator[Database]:
+    _require_database(settings)
     database = Database(settings.database.url, pool_size=1)
     try:
         yield database
     finally:
         await database.close()
+
+
+def _require_database(settings: Settings) -> None:
+    if not settings.database.url:
+        raise ConfigError("[database] url: missing (or DATABASE_URL); `gateway dev` brings its own")
 
 
 def read_reports(file: Path) -> list[ReportSnapshot]:

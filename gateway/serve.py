@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
 
@@ -49,7 +50,10 @@ async def listening(
         try:
             await site.start()
         except OSError as error:
-            raise ConfigError(f"{host}:{port}: {error.strerror}") from None
+            # asyncio's own sentence repeats the address; what getaddrinfo says has no number above 0.
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.strerror
+            raise ConfigError(f"{host}:{port}: {reason}") from None
         address = runner.addresses[0]
         logger.info("server.listening", extra={"host": address[0], "port": address[1]})
         yield address[1]
