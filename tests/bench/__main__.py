@@ -10,12 +10,14 @@ import msgspec
 
 from tests.bench.cores import OTHERS, pinned
 from tests.bench.figures import figures
+from tests.bench.memory import memory
+from tests.bench.processes import processes
 from tests.bench.progress import Progress
 from tests.bench.results import Results
 from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.servers import Which, stand
 from tests.bench.step import Step
-from tests.bench.streaming import flat_out, paced
+from tests.bench.streaming import alone, burst, flat_out, paced
 from tests.bench.table import aligned, rows
 from tests.bench.turn import turn
 
@@ -29,6 +31,9 @@ class Part(StrEnum):
     CPU = "cpu"
     DELAY = "delay"
     TURN = "turn"
+    FIRST = "first"
+    MEMORY = "memory"
+    PROCESSES = "processes"
 
 
 # CPU and delay of paced chunks are measured together.
@@ -36,6 +41,10 @@ STEPS: dict[Callable[[Scale], Iterator[Step]], set[Part]] = {
     flat_out: {Part.CPU},
     paced: {Part.CPU, Part.DELAY},
     turn: {Part.TURN},
+    alone: {Part.FIRST},
+    burst: {Part.FIRST},
+    memory: {Part.MEMORY},
+    processes: {Part.PROCESSES},
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 CORES = sorted(os.sched_getaffinity(0))
 # The last one: the first is where interrupts go.
-MEASURED = {CORES[-1]}
+MEASURED = CORES[-1]
 # The upstream, the clients, Postgres and Redis. With one core only, all share it.
-OTHERS = set(CORES[:-1]) or MEASURED
+OTHERS = set(CORES[:-1]) or {MEASURED}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

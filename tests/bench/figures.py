@@ -1,121 +1,165 @@
-"""The rows of the table: medians of what was measured, ratios, and what was promised of them."""
+"""The rows of the table, of whatever was measured."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
 
-import msgspec
-
-from tests.bench.results import Case, Results, RoundTrips, Run, TurnRun
+from tests.bench.figure import (
+    Figure,
+    Rule,
+    at_most,
+    compared,
+    judged,
+    less_than_usual,
+    of_floor,
+)
+from tests.bench.results import Case, Held, ProcessesRun, Results, RoundTrips, Run, TurnRun, Weight
 from tests.bench.servers import Which
 
+# What was promised.
+CPU_RULES: dict[Case, tuple[Rule, ...]] = {
+    Case.FLAT_OUT: (of_floor(1.8), less_than_usual(6)),
+    Case.PACED: (of_floor(1.6), less_than_usual(2.5)),
+}
+DELAY_RULES: dict[tuple[int, int], tuple[Rule, ...]] = {(800, 99): (at_most(100, "ms"),)}
+FIRST_RULES: dict[tuple[Case, int], tuple[Rule, ...]] = {
+    (Case.ALONE, 50): (at_most(15, "ms"),),
+    (Case.BURST, 99): (less_than_usual(2),),
+}
+WEIGHT_RULES: dict[Held, tuple[Rule, ...]] = {
+    Held.IDLE: (at_most(18, "KB"),),
+    Held.STREAMING: (at_most(80, "KB"),),
+}
+TURN_GROWTH_MB = 5
 # A process tells the others of all turns of 20 ms together; no turn waits for that, nor for what it hears.
 TELL, LISTEN = "xadd", "xread"
-R = TypeVar("R", Run, TurnRun)
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: a value for each that was compared, None where there is none."""
-
-    name: str
-    unit: str
-    floor: float | None = None
-    usual: float | None = None
-    gateway: float | None = None
-    promises: tuple["Promise", ...] = ()
-
-
-class Promise(msgspec.Struct, frozen=True):
-    """What was promised, and whether it is kept; None where what it is about was not measured."""
-
-    text: str
-    kept: bool | None
 
 
 def figures(results: Results) -> Iterator[Figure]:
     """Return the rows that can be made of `results`."""
-    yield from _streaming(results.runs)
-    yield from _turn(results)
-
-
-def _streaming(runs: Sequence[Run]) -> Iterator[Figure]:
-    for case, streams in sorted({(run.case, run.streams) for run in runs}):
-        those = [run for run in runs if (run.case, run.streams) == (case, streams)]
-        flat = case is Case.FLAT_OUT
-        floor, usual, gateway = _medians(those, lambda run: run.cpu)
-        most, least = (1.8, 6.0) if flat else (1.6, 2.5)
-        yield Figure(
-            name=f"CPU a chunk, {case}, {streams} streams",
-            unit="µs",
-            floor=floor,
-            usual=usual,
-            gateway=gateway,
-            promises=(at_most_times(gateway, floor, most), at_least_less(gateway, usual, least)),
-        )
-        if flat:
-            continue
-        for percent in (50, 99):
-            floor, usual, gateway = _medians(those, _age(percent))
-            bound = () if (streams, percent) != (800, 99) else (below(gateway, 100, unit="ms"),)
-            yield Figure(
-                name=f"Delay of a chunk, {streams} streams, p{percent}",
-                unit="ms",
-                floor=floor,
-                usual=usual,
-                gateway=gateway,
-                promises=bound,
+    for (case, streams), runs in _loads(results.runs):
+        if case in CPU_RULES:
+            yield compared(
+                runs,
+                lambda run: run.cpu,
+                name=f"CPU of a chunk, {case}, {streams} streams",
+                unit="µs",
+                rules=CPU_RULES[case],
             )
-
-
-def _turn(results: Results) -> Iterator[Figure]:
-    if results.turns:
-        floor, usual, gateway = _medians(results.turns, lambda run: run.cpu)
-        yield Figure(
-            name="CPU a turn, one chunk", unit="µs", floor=floor, usual=usual, gateway=gateway
-        )
+    yield from _turn(results.turns)
     if results.round_trips is not None:
         yield from _round_trips(results.round_trips)
+    for (case, streams), runs in _loads(results.runs):
+        yield from _delays(case, streams, runs)
+    yield from _memory(results.weights)
+    yield from _processes(results.processes)
 
 
-def _round_trips(trips: RoundTrips) -> Iterator[Figure]:
-    postgres = sum(trips.postgres.values())
-    shared = trips.redis.get(TELL, 0)
-    redis = sum(trips.redis.values()) - shared - trips.redis.get(LISTEN, 0)
-    for name, count, most in (("Postgres", postgres, 4), ("Redis", redis, 2)):
-        # Whole ones: the rest is a hello and a sweep.
-        promise = Promise(f"≤ {most}", round(count) <= most)
-        yield Figure(
-            name=f"{name}, round trips a turn", unit="", gateway=count, promises=(promise,)
-        )
-    yield Figure(name="Redis, signals to other processes a turn", unit="", gateway=shared)
+def _loads(runs: Sequence[Run]) -> Iterator[tuple[tuple[Case, int], list[Run]]]:
+    for load in dict.fromkeys((run.case, run.streams) for run in runs):
+        yield load, [run for run in runs if (run.case, run.streams) == load]
 
 
-def below(value: float | None, limit: float, *, unit: str) -> Promise:
-    """Return the promise that a figure is below `limit`."""
-    return Promise(f"< {limit:g} {unit}", None if value is None else value < limit)
-
-
-def at_most_times(value: float | None, floor: float | None, times: float) -> Promise:
-    """Return the promise to cost at most so many times what the floor does."""
-    kept = None if value is None or floor is None else value <= floor * times
-    return Promise(f"≤ {times:g} x floor", kept)
-
-
-def at_least_less(value: float | None, usual: float | None, times: float) -> Promise:
-    """Return the promise that the usual loop costs at least so many times more."""
-    kept = None if value is None or usual is None else usual >= value * times
-    return Promise(f"usual ≥ {times:g} x", kept)
-
-
-def _medians(
-    runs: Sequence[R], value: Callable[[R], float]
-) -> tuple[float | None, float | None, float | None]:
-    def median(which: Which) -> float | None:
-        values = [value(run) for run in runs if run.which is which]
-        return statistics.median(values) if values else None
-
-    return median(Which.FLOOR), median(Which.USUAL), median(Which.GATEWAY)
+def _delays(case: Case, streams: int, runs: Sequence[Run]) -> Iterator[Figure]:
+    for percent in (50, 99):
+        if case is Case.PACED:
+            yield compared(
+                runs,
+                _age(percent),
+                name=f"Delay of a chunk, {streams} streams, p{percent}",
+                unit="ms",
+                rules=DELAY_RULES.get((streams, percent), ()),
+            )
+        elif case is not Case.FLAT_OUT:
+            who = "alone" if case is Case.ALONE else f"{streams} questions at once"
+            yield compared(
+                runs,
+                _first(percent),
+                name=f"Question to first text, {who}, p{percent}",
+                unit="ms",
+                rules=FIRST_RULES.get((case, percent), ()),
+            )
 
 
 def _age(percent: int) -> Callable[[Run], float]:
     return lambda run: run.ages[percent] / 1000
+
+
+def _first(percent: int) -> Callable[[Run], float]:
+    return lambda run: run.first[percent] / 1000
+
+
+def _turn(runs: Sequence[TurnRun]) -> Iterator[Figure]:
+    if runs:
+        yield compared(
+            runs, lambda run: run.cpu, name="CPU of a turn with one chunk", unit="µs", rules=()
+        )
+
+
+def _round_trips(trips: RoundTrips) -> Iterator[Figure]:
+    shared = trips.redis.get(TELL, 0)
+    redis = sum(trips.redis.values()) - shared - trips.redis.get(LISTEN, 0)
+    postgres = sum(trips.postgres.values())
+    for name, count, most in (("Postgres", postgres, 4), ("Redis", redis, 2)):
+        # Whole ones: the rest is a hello and a sweep.
+        row = Figure(name=f"{name}, round trips of a turn", gateway=round(count))
+        yield judged(row, [at_most(most)])
+    yield Figure(name="Redis, signals to other processes of a turn", gateway=shared)
+
+
+def _memory(weights: Sequence[Weight]) -> Iterator[Figure]:
+    idle = {which: _slope(weights, Held.IDLE, which) for which in Which}
+    for held, name in (
+        (Held.IDLE, "Memory of an idle connection"),
+        (Held.STREAMING, "Memory of a connection with a running answer"),
+        (Held.ANSWERED, "Memory of an answer that has ended"),
+    ):
+        kb: dict[Which, float] = {}
+        for which in Which:
+            slope, less = _slope(weights, held, which), idle[which]
+            if held is not Held.ANSWERED and slope is not None:
+                kb[which] = slope / 1024
+            elif slope is not None and less is not None:
+                # The connection itself is not the answer.
+                kb[which] = (slope - less) / 1024
+        if kb:
+            row = Figure(
+                name=name,
+                unit="KB",
+                floor=kb.get(Which.FLOOR),
+                usual=kb.get(Which.USUAL),
+                gateway=kb.get(Which.GATEWAY),
+            )
+            yield judged(row, WEIGHT_RULES.get(held, ()))
+    turns = [weight for weight in weights if weight.held is Held.TURNS]
+    if turns:
+        first, last = turns[0], turns[-1]
+        row = Figure(
+            name=f"Memory after {last.count:,} turns, beyond that after {first.count:,}",
+            unit="MB",
+            gateway=(last.size - first.size) / 2**20,
+        )
+        yield judged(row, [at_most(TURN_GROWTH_MB, "MB")])
+
+
+def _slope(weights: Sequence[Weight], held: Held, which: Which) -> float | None:
+    points = [(w.count, w.size) for w in weights if (w.held, w.which) == (held, which)]
+    if len(points) < 2:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
+def _processes(runs: Sequence[ProcessesRun]) -> Iterator[Figure]:
+    for count in dict.fromkeys(len(run.shares) for run in runs):
+        those = [run for run in runs if len(run.shares) == count]
+        name = f"{count} process" if count == 1 else f"{count} processes on one port"
+        yield Figure(
+            name=f"CPU of a chunk, {name}, {those[0].streams} streams",
+            unit="µs",
+            gateway=statistics.median(run.cpu for run in those),
+        )
+        if count > 1:
+            yield Figure(
+                name=f"Share of the busiest of {name}",
+                unit="%",
+                gateway=statistics.median(max(run.shares) for run in those) * 100,
+            )

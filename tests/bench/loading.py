@@ -16,10 +16,10 @@ WARM_UP_STREAMS = 20
 
 
 class Loaded(NamedTuple):
-    """What clients saw, and the CPU seconds of the server meanwhile."""
+    """What clients saw, and the CPU seconds of each of the server's processes meanwhile."""
 
     told: Told
-    cpu: float
+    cpu: list[float]
 
 
 async def put_under(server: Server, *, streams: int, answers: int = 1, spread: float = 0) -> Loaded:
@@ -27,10 +27,10 @@ async def put_under(server: Server, *, streams: int, answers: int = 1, spread: f
     async with clients(server, streams=streams, answers=answers, spread=spread) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        before = cpu_seconds(server.pid)
+        before = [cpu_seconds(pid) for pid in server.pids]
         process.stdin.write(b"\n")
         line = await process.stdout.readline()
-        used = cpu_seconds(server.pid) - before
+        used = [cpu_seconds(pid) - was for pid, was in zip(server.pids, before, strict=True)]
     if not line:
         raise SystemExit("the clients gave up")
     return Loaded(msgspec.json.decode(line, type=Told), used)

@@ -13,6 +13,8 @@ class Case(StrEnum):
 
     FLAT_OUT = "flat out"
     PACED = "paced"
+    ALONE = "alone"
+    BURST = "burst"
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +47,41 @@ class RoundTrips(msgspec.Struct, frozen=True, kw_only=True):
     redis: dict[str, float]
 
 
+@unique
+class Held(StrEnum):
+    """What a server holds in memory."""
+
+    IDLE = "idle connections"
+    STREAMING = "running answers"
+    ANSWERED = "pages with an answer"
+    TURNS = "turns"
+
+
+class Weight(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that are a process's own while it holds so many of something."""
+
+    held: Held
+    which: Which
+    count: int
+    size: int
+
+
+class ProcessesRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Some gateway processes on one port under one load, once."""
+
+    streams: int
+    # CPU microseconds of all of them together for each chunk, and of that the share of each.
+    cpu: float
+    shares: list[float]
+    # Seconds of the whole, of which an answer alone takes 10.
+    seconds: float
+
+
 class Results(msgspec.Struct, kw_only=True):
     """All of one `make bench`."""
 
     runs: list[Run] = []
     turns: list[TurnRun] = []
     round_trips: RoundTrips | None = None
+    weights: list[Weight] = []
+    processes: list[ProcessesRun] = []

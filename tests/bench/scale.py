@@ -14,8 +14,29 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     flat_out_answers: int = 4
     # Answers at once, of those that come as models write them.
     paced_streams: tuple[int, ...] = (400, 800)
+    questions_alone: int = 200
+    burst_streams: int = 400
     turns: int = 1000
+    # At which the memory is weighed.
+    idle_connections: tuple[int, ...] = (500, 1000, 1500, 2000)
+    running_answers: tuple[int, ...] = (100, 200, 300, 400)
+    pages_with_answer: tuple[int, ...] = (250, 500, 750, 1000)
+    turns_so_far: tuple[int, ...] = (1000, 2500, 4000, 5500, 7000, 8500, 10000)
+    # Streams of each process.
+    shared_streams: int = 200
 
 
 FULL = Scale()
-QUICK = Scale(runs=1, flat_out_answers=1, paced_streams=(50,), turns=100)
+QUICK = Scale(
+    runs=1,
+    flat_out_answers=1,
+    paced_streams=(50,),
+    questions_alone=20,
+    burst_streams=50,
+    turns=100,
+    idle_connections=(50, 100),
+    running_answers=(20, 40),
+    pages_with_answer=(20, 40),
+    turns_so_far=(100, 200),
+    shared_streams=20,
+)

@@ -3,10 +3,11 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum, unique
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -40,10 +41,10 @@ class Which(StrEnum):
 
 
 class Server(NamedTuple):
-    """Something that answers over WebSocket, and the process whose CPU counts."""
+    """Something that answers over WebSocket, and the processes that count."""
 
     url: str
-    pid: int
+    pids: tuple[int, ...]
     # Whether it answers to hello.
     greets: bool = False
 
@@ -95,25 +96,33 @@ async def stand() -> AsyncIterator[Stand]:
 
 
 @asynccontextmanager
-async def serving(which: Which, *, stand: Stand, **settings: str) -> AsyncIterator[Server]:
+async def serving(
+    which: Which,
+    *,
+    stand: Stand,
+    core: int = MEASURED,
+    port: str = "0",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[Server]:
     """Run one of what is compared, alone on its core; the gateway as it is shipped, all on."""
     async with AsyncExitStack() as stack:
-        with pinned(MEASURED):
+        with pinned({core}):
             if which is not Which.GATEWAY:
                 reference = module("tests.bench.references", which, stand.upstream.url)
-                port, child = await stack.enter_async_context(reference)
-                server = Server(f"http://127.0.0.1:{port}", child.pid)
+                reference_port, child = await stack.enter_async_context(reference)
+                server = Server(f"http://127.0.0.1:{reference_port}", (child.pid,))
             else:
                 process = await stack.enter_async_context(
                     gateway_process(
                         database=stand.database,
                         base_url=stand.upstream.url,
                         redis_url=stand.redis,
+                        port=port,
                         server_ops_port=str(free_port()),
-                        **GENEROUS | settings,
+                        **GENEROUS | dict(settings),
                     )
                 )
-                server = Server(process.url, process.process.pid, greets=True)
+                server = Server(process.url, (process.process.pid,), greets=True)
         yield server
 
 

@@ -1,4 +1,4 @@
-"""CPU and delay of a chunk: the floor, the usual loop and the gateway under the same load, in turn."""
+"""The floor, the usual loop and the gateway under the same loads, in turn: CPU of a chunk, and delays."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +17,8 @@ FLAT_OUT_STREAMS = 50
 # Questions are spread over half the time an answer takes: nobody's visitors ask in one instant, and all
 # answers run together for the other half.
 SPREAD_SECONDS = 5.0
+# Long enough that all of a burst run together, short enough for many bursts.
+BURST_CHUNKS = 40
 
 
 class Load(NamedTuple):
@@ -44,6 +46,18 @@ def paced(scale: Scale) -> Iterator[Step]:
         yield from _compare(Load(Case.PACED, streams, 1, SPREAD_SECONDS, program), scale=scale)
 
 
+def alone(scale: Scale) -> Iterator[Step]:
+    """Ask one question after the other, with nobody else there."""
+    load = Load(Case.ALONE, 1, scale.questions_alone, 0, Program(chunks=1))
+    yield from _compare(load, scale=scale)
+
+
+def burst(scale: Scale) -> Iterator[Step]:
+    """Ask many questions in one instant."""
+    program = Program(chunks=BURST_CHUNKS, rate=RATE, stamped=True)
+    yield from _compare(Load(Case.BURST, scale.burst_streams, 1, 0, program), scale=scale)
+
+
 def _compare(load: Load, *, scale: Scale) -> Iterator[Step]:
     for run in range(scale.runs):
         for which in scale.which:
@@ -58,7 +72,7 @@ async def _measure(load: Load, which: Which, stand: Stand, results: Results) -> 
         await stand.upstream.play(Program())
         await warm_up(server)
         await stand.upstream.play(load.program)
-        told, cpu = await put_under(
+        told, (cpu,) = await put_under(
             server, streams=load.streams, answers=load.answers, spread=load.spread
         )
     answers = load.streams * load.answers
@@ -67,7 +81,7 @@ async def _measure(load: Load, which: Which, stand: Stand, results: Results) -> 
             case=load.case,
             streams=load.streams,
             which=which,
-            cpu=cpu / (answers * CHUNKS) * 1e6,
+            cpu=cpu / (answers * load.program.chunks) * 1e6,
             busy=cpu / told.seconds,
             frames_an_answer=told.frames / answers,
             first=told.first,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tests.bench.figures import Figure
+from tests.bench.figure import Figure
 
 COLUMNS = ("", "floor", "usual loop", "gateway", "x floor", "usual ÷", "promised")
 

@@ -18,7 +18,7 @@ from tests.bench.wiretap import Heard, tapped
 
 ONE_CHUNK = Program(chunks=1)
 STREAMS = 10
-CHECKPOINT_SECONDS = "60"
+NO_CHECKPOINTS = {"resume_checkpoint_seconds": "60"}
 IDLE_SECONDS = 3.0
 
 
@@ -35,10 +35,10 @@ def turn(scale: Scale) -> Iterator[Step]:
 
 async def _measure_cpu(which: Which, answers: int, stand: Stand, results: Results) -> None:
     await stand.upstream.play(ONE_CHUNK)
-    async with serving(which, stand=stand, resume_checkpoint_seconds=CHECKPOINT_SECONDS) as server:
+    async with serving(which, stand=stand, settings=NO_CHECKPOINTS) as server:
         await warm_up(server)
         idle = await _idle(server)
-        told, cpu = await put_under(server, streams=STREAMS, answers=answers)
+        told, (cpu,) = await put_under(server, streams=STREAMS, answers=answers)
     # What it uses while nobody is there is no turn's.
     used = cpu - idle * told.seconds
     results.turns.append(TurnRun(which=which, cpu=used / (STREAMS * answers) * 1e6))
@@ -48,9 +48,7 @@ async def _count_round_trips(turns: int, stand: Stand, results: Results) -> None
     await stand.upstream.play(ONE_CHUNK)
     async with (
         tapped(stand) as (through_us, postgres, redis),
-        serving(
-            Which.GATEWAY, stand=through_us, resume_checkpoint_seconds=CHECKPOINT_SECONDS
-        ) as server,
+        serving(Which.GATEWAY, stand=through_us, settings=NO_CHECKPOINTS) as server,
     ):
         await warm_up(server)
         for heard in (postgres, redis):
@@ -69,6 +67,7 @@ def _each(heard: Heard, *, turns: int) -> dict[str, float]:
 
 async def _idle(server: Server) -> float:
     """Return the CPU seconds that a server uses in a second with nobody there."""
-    before = cpu_seconds(server.pid)
+    (pid,) = server.pids
+    before = cpu_seconds(pid)
     await asyncio.sleep(IDLE_SECONDS)
-    return (cpu_seconds(server.pid) - before) / IDLE_SECONDS
+    return (cpu_seconds(pid) - before) / IDLE_SECONDS

@@ -10,7 +10,6 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import partial
-from itertools import repeat
 
 import msgspec
 
@@ -27,19 +26,21 @@ _BASE = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "s
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """How long an answer is, how many of its chunks come in a second (0: all at once), and what they say.
 
-    The text of a stamped chunk is the time at which it was written, as `tests.bench.stamps` has it.
+    The text of a stamped chunk is the time at which it was written, as `tests.bench.stamps` has it. The end
+    comes `hold` seconds after the last chunk.
     """
 
     chunks: int = 200
     rate: float = 0
     stamped: bool = False
+    hold: float = 0
 
 
 class Play:
     """A program as bytes."""
 
     def __init__(self, program: Program) -> None:
-        self.pause = 1 / program.rate if program.rate else 0.0
+        self._pause = 1 / program.rate if program.rate else 0.0
         self._program = program
         self._piece = _content(WORD)
         stamp = "0" * stamps.DIGITS
@@ -53,14 +54,16 @@ class Play:
             + b"0\r\n\r\n"
         )
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield what is written to the socket, one after the other; the last one is the end."""
-        if self._program.stamped:
-            for _ in range(self._program.chunks):
-                yield self._before + stamps.now() + self._after
-        else:
-            yield from repeat(self._piece, self._program.chunks)
-        yield self._end
+    def pieces(self) -> Iterator[tuple[bytes, float]]:
+        """Yield what is written to the socket, with the seconds until the next; the last one is the end."""
+        for left in reversed(range(self._program.chunks)):
+            yield self._content(), self._pause if left else self._pause + self._program.hold
+        yield self._end, 0
+
+    def _content(self) -> bytes:
+        if not self._program.stamped:
+            return self._piece
+        return self._before + stamps.now() + self._after
 
 
 class Stage:
@@ -100,17 +103,16 @@ class Server(asyncio.Protocol):
             return
         self._received = b""
         self._transport.write(HEAD)
-        play = self._stage.play
-        self._next(play.pieces(), pause=play.pause, due=self._loop.time())
+        self._next(self._stage.play.pieces(), due=self._loop.time())
 
-    def _next(self, pieces: Iterator[bytes], *, pause: float, due: float) -> None:
-        for piece in pieces:
+    def _next(self, pieces: Iterator[tuple[bytes, float]], *, due: float) -> None:
+        for data, pause in pieces:
             if self._transport.is_closing():
                 return
-            self._transport.write(piece)
+            self._transport.write(data)
             if pause:
                 due += pause
-                self._loop.call_at(due, partial(self._next, pieces, pause=pause, due=due))
+                self._loop.call_at(due, partial(self._next, pieces, due=due))
                 return
 
 
