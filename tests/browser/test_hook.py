@@ -1,34 +1,13 @@
 """`useChatWebSocket` in a real React, which the page itself does without."""
 
-import json
-
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.libraries import source
+from tests.browser.react import bundle
 from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-# React comes as CommonJS only: each file becomes a function, called when another requires it.
-FILES = {
-    "react": "react/cjs/react.development.js",
-    "scheduler": "scheduler/cjs/scheduler.development.js",
-    "react-dom": "react-dom/cjs/react-dom.development.js",
-    "react-dom/client": "react-dom/cjs/react-dom-client.development.js",
-}
-REQUIRE = """
-const made = {};
-function require(name) {
-    if (!made[name]) {
-        const module = made[name] = { exports: {} };
-        files[name](module, module.exports, require, { env: { NODE_ENV: 'development' } });
-    }
-    return made[name].exports;
-}
-export const React = require('react');
-export const { createRoot } = require('react-dom/client');
-"""
 COMPONENT = """async () => {
     const { React, createRoot } = await import('/react.js');
     const { makeUseChatWebSocket } = await import('/static/js/useChatWebSocket.js');
@@ -46,15 +25,6 @@ COMPONENT = """async () => {
     window.unmount = () => mounted.unmount();
     mounted.render(React.createElement(React.StrictMode, null, React.createElement(Chat)));
 }"""
-
-
-def bundle() -> str:
-    """Return React as one module."""
-    functions = ",\n".join(
-        f"{json.dumps(name)}: function (module, exports, require, process) {{ {source(path)} }}"
-        for name, path in FILES.items()
-    )
-    return f"const files = {{ {functions} }};\n{REQUIRE}"
 
 
 async def test_the_hook_talks_and_renders(stage: Stage) -> None:

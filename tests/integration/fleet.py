@@ -87,9 +87,9 @@ def nginx_folder(
     *,
     port: int,
     upstreams: tuple[str, str],
-    spoilt: Mapping[str, str] = MappingProxyType({}),
+    changed: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Make a folder in which nginx can run with what we ship, addresses, ports and what is `spoilt` apart."""
+    """Make a folder in which nginx can run with what we ship, addresses, ports and `changed` lines apart."""
     for name in ("logs", "temp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     text = SHIPPED.read_text()
@@ -97,7 +97,7 @@ def nginx_folder(
         ("listen 80;", f"listen 127.0.0.1:{port};"),
         ("127.0.0.1:8080", upstreams[0]),
         ("127.0.0.1:8081", upstreams[1]),
-        *spoilt.items(),
+        *changed.items(),
     ):
         assert text.count(shipped) == 1, shipped
         text = text.replace(shipped, here)
@@ -107,12 +107,15 @@ def nginx_folder(
 
 @asynccontextmanager
 async def nginx(
-    folder: Path, *upstreams: str, spoilt: Mapping[str, str] = MappingProxyType({})
+    folder: Path,
+    *upstreams: str,
+    port: int = 0,
+    changed: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[EmbeddedServer]:
-    """Run nginx before two addresses."""
-    port = free_port()
+    """Run nginx before two addresses; on `port`, where it has to be known before."""
+    port = port or free_port()
     first, second = upstreams
-    nginx_folder(folder, port=port, upstreams=(first, second), spoilt=spoilt)
+    nginx_folder(folder, port=port, upstreams=(first, second), changed=changed)
     server = EmbeddedServer(
         f"http://127.0.0.1:{port}",
         command=[*nginx_command(folder), "-g", "daemon off;"],

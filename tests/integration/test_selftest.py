@@ -35,10 +35,10 @@ async def gateway() -> AsyncIterator[RunningGateway]:
         yield gateway
 
 
-async def through(folder: Path, gateway: RunningGateway, **spoilt: str) -> Report:
+async def through(folder: Path, gateway: RunningGateway, **changed: str) -> Report:
     """Return what is measured through nginx, with some of its lines replaced."""
     address = gateway.url.removeprefix("http://")
-    async with nginx(folder, address, NOBODY, spoilt=spoilt) as front:
+    async with nginx(folder, address, NOBODY, changed=changed) as front:
         return await measure(f"{front.url}/")
 
 
