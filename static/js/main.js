@@ -219,6 +219,8 @@ for (const form of /** @type {const} */ (['md', 'json'])) {
     if (chat) exportConversation(chat.getSnapshot().conversation, form);
   });
 }
+// As an attribute of the page it would ask for the focus at every load, which browsers deny, with a complaint, in a frame.
+byId('close-help', HTMLButtonElement).autofocus = true;
 byId('open-help', HTMLButtonElement).addEventListener('click', () => help.showModal());
 for (const id of ['check-path', 'diagnose']) byId(id, HTMLButtonElement).addEventListener('click', checkPath);
 document.addEventListener('keydown', (event) => {

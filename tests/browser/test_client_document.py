@@ -192,8 +192,8 @@ async def test_the_module_over_http(
     page.on("request", lambda request: calls.append(request.url))
     async with house(page, folder, database=postgres.url, heading=MODULE) as house_:
         over_http, over_socket = house_.example(MODULE, "js")
-        later = "sessionStorage.setItem('http-until', String(Date.now() + 60_000))"
-        await page.add_init_script(later)
+        await page.goto(house_.chat)
+        await page.evaluate("sessionStorage.setItem('http-until', String(Date.now() + 60_000))")
         await beside(page, house_, over_http)
         assert f"{house_.chat}/api/sessions" in calls
         calls.clear()
