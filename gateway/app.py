@@ -27,7 +27,7 @@ from gateway.resources import static_folder
 from gateway.settings import Settings
 from gateway.web.health import add_health
 from gateway.web.keys import SERVICE, SESSIONS, STORE, TIMELINES
-from gateway.web.limits import ALLOWED_ORIGINS
+from gateway.web.limits import ALLOWED_ORIGINS, DOOR, Door
 from gateway.web.pages import add_pages
 from gateway.web.problems import problems
 from gateway.web.rest import REPORTS, add_rest
@@ -47,6 +47,11 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
     app[CONNECTIONS] = set()
     app[TIMELINES] = Timelines()
+    app[DOOR] = Door(
+        most=settings.server.max_connections,
+        most_of_address=settings.server.max_connections_per_ip,
+        trusted=settings.server.trusted_proxies,
+    )
     app.router.add_get("/ws", websocket)
     add_rest(app, enabled=settings.rest.enabled)
     add_health(app)
@@ -144,6 +149,7 @@ def _rules(
         max_output_tokens=settings.openai.max_output_tokens,
         min_output_tokens=settings.openai.min_output_tokens,
         message_chars=settings.limits.message_chars,
+        messages_per_minute=settings.limits.messages_per_minute,
         slow_notice_seconds=settings.limits.slow_notice_seconds,
         first_chunk_seconds=settings.limits.first_chunk_seconds,
         stall_seconds=settings.limits.stall_seconds,

@@ -8,6 +8,7 @@ import configparser
 import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 
 from gateway.chat.errors import ConfigError
 from gateway.chat.pricing import ModelFacts, PriceTable
-from gateway.settings import Settings
+from gateway.settings import Network, Settings
 
 MODEL_PREFIX = "model "
 DEFAULT_FILE = Path("gateway.ini")
@@ -204,7 +205,9 @@ def _section(name: str, kind: Any, values: Mapping[str, _Value], *, origin: str)
 
 def _convert(text: str, kind: Any) -> Any:
     if kind == tuple[str, ...]:
-        return tuple(text.replace(",", " ").split())
+        return _words(text)
+    if kind == tuple[Network, ...]:
+        return tuple(_network(word) for word in _words(text))
     if kind is bool:
         try:
             return configparser.ConfigParser.BOOLEAN_STATES[text.lower()]
@@ -216,6 +219,17 @@ def _convert(text: str, kind: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("expected a finite number")
     return value
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError("expected networks") from None
 
 
 def _dollars(text: str) -> Decimal:

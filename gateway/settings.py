@@ -1,6 +1,7 @@
 """Everything an operator can set, with its default; one Struct for a section of `gateway.ini`."""
 
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Address = Annotated[str, Meta(pattern="^https?://.")]
+Network = IPv4Network | IPv6Network
 # It goes into a header: a curly quote or a second line would fail there, at every question.
 ApiKey = Annotated[str, Meta(pattern="^[!-~]*$")]
 
@@ -23,6 +25,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Port = 8080
     allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = (IPv4Network("127.0.0.1"),)
+    max_connections: Positive = 10_000
+    max_connections_per_ip: Positive = 50
     reuse_port: bool = False
     ops_host: str = "127.0.0.1"
     # 0: none
@@ -42,9 +47,10 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What one question may be, and how long it may take."""
+    """What one question may be, how many there may be, and how long one may take."""
 
     message_chars: Positive = 8000
+    messages_per_minute: Positive = 20
     slow_notice_seconds: Seconds = 2.0
     first_chunk_seconds: Seconds = 20.0
     stall_seconds: Seconds = 15.0

@@ -56,6 +56,7 @@ def rules(**changes: Any) -> Rules:
         max_output_tokens=100,
         min_output_tokens=10,
         message_chars=200,
+        messages_per_minute=1000,
         slow_notice_seconds=2,
         first_chunk_seconds=20,
         stall_seconds=15,

@@ -149,6 +149,14 @@ class FakeStore:
         return Accepted(number)
 
     @_remote
+    async def find_question(self, session_id: UUID, client_id: UUID) -> StoredTurn | None:
+        """Return the session's turn with that client id."""
+        for row in self._of(session_id):
+            if row.turn.client_id == client_id:
+                return _stored(row)
+        return None
+
+    @_remote
     async def history(self, session_id: UUID, *, before: int, messages: int) -> History:
         """Return the last exchanges that have an answer and were not answered anew."""
         answered = [

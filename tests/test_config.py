@@ -127,7 +127,7 @@ def test_every_key_from_the_environment(section: str, key: str) -> None:
     name = f"GATEWAY_{section}_{key}".upper()
     if isinstance(getattr(getattr(Settings(), section), key), str | tuple):
         values = {"base_url": "http://h/", "level": "DEBUG", "format": "text"}
-        value = values.get(key, "x")
+        value = (values | {"trusted_proxies": "10.0.0.0/8, ::1"}).get(key, "x")
         assert load(environ={name: value}) != Settings()
     else:
         assert trouble(environ={name: CANARY}).startswith(f"{name}: [{section}] {key}: ")
@@ -169,6 +169,7 @@ def test_unknown_key_in_environment() -> None:
         ("[cost]\nday_usd = -1", "some.ini: [cost] day_usd: expected dollars, 0 or more"),
         ("[cost]\nday_usd = nan", "some.ini: [cost] day_usd: expected dollars, 0 or more"),
         ("[cost]\nday_usd = $5", "some.ini: [cost] day_usd: expected dollars, 0 or more"),
+        ("[server]\ntrusted_proxies = x", "some.ini: [server] trusted_proxies: expected networks"),
         ("[log]\nformat = xml", "some.ini: [log] format: Invalid enum value 'xml'"),
         ("[model local]\nx = 1", "some.ini: [model local] x: unknown key"),
         (

@@ -82,13 +82,17 @@ class PostgresStore(PostgresReports):
         if added:
             return Accepted(added[0][0])
         # A statement of its own: the one before could not see what was added while it ran.
-        known = await self._database.fetch(
-            f"{SELECT_TURN} WHERE session_id = %s AND client_id = %s",
-            (turn.session_id, turn.client_id),
-        )
-        if known:
-            return Duplicate(stored_turn(known[0]))
+        known = await self.find_question(turn.session_id, turn.client_id)
+        if known is not None:
+            return Duplicate(known)
         raise Busy
+
+    async def find_question(self, session_id: UUID, client_id: UUID) -> StoredTurn | None:
+        """Return the session's turn with that client id, None where it is not known."""
+        rows = await self._database.fetch(
+            f"{SELECT_TURN} WHERE session_id = %s AND client_id = %s", (session_id, client_id)
+        )
+        return stored_turn(rows[0]) if rows else None
 
     async def history(self, session_id: UUID, *, before: int, messages: int) -> History:
         """Return the last exchanges below turn `before`, but those answered anew since.

@@ -31,6 +31,8 @@ class Code(StrEnum):
     MESSAGE_TOO_LONG = "message_too_long"
     BUSY = "busy"
     RATE_LIMITED = "rate_limited"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    OVERLOADED = "overloaded"
     UNKNOWN_TURN = "unknown_turn"
     SESSION_NOT_FOUND = "session_not_found"
     REPORT_NOT_FOUND = "report_not_found"
@@ -83,6 +85,18 @@ CATALOGUE: dict[Code, Entry] = {
         True,
         "요청이 너무 잦습니다. {seconds}초 후 다시 시도해 주세요.",
         "Too many requests. Try again in {seconds} s.",
+    ),
+    Code.TOO_MANY_CONNECTIONS: Entry(
+        Scope.FRAME,
+        True,
+        "열린 연결이 너무 많습니다. 다른 창을 닫거나 잠시 후 다시 시도해 주세요.",
+        "Too many open connections. Close other windows, or try again shortly.",
+    ),
+    Code.OVERLOADED: Entry(
+        Scope.FRAME,
+        True,
+        "일시 오류: 접속자가 많습니다. 잠시 후 다시 시도해 주세요.",
+        "Temporary: too many people are here. Try again shortly.",
     ),
     Code.UNKNOWN_TURN: Entry(
         Scope.FRAME, False, "해당 답변을 찾을 수 없습니다.", "That answer is not known."

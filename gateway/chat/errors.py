@@ -4,6 +4,8 @@
     ├── Transient                  the same question may succeed later
     │   ├── Busy                   one running turn a session
     │   ├── RateLimited            too many messages; `retry_after` seconds
+    │   ├── TooManyConnections     of one address
+    │   ├── Overloaded             too many connections of all
     │   ├── FirstChunkTimeout      no content from the upstream in time
     │   ├── Stalled                content stopped midway
     │   ├── TurnTimeout            the whole turn took too long
@@ -33,6 +35,7 @@
 Errors carry fields, never the text of a foreign exception: that may hold what people wrote.
 """
 
+from math import ceil
 from typing import ClassVar
 
 from gateway.chat.codes import CATALOGUE, Code, Locale, describe
@@ -71,7 +74,7 @@ class Transient(GatewayError):
     @property
     def retry_after_ms(self) -> int | None:
         """When a retry is worth trying, in milliseconds, where somebody said so."""
-        return None if self.retry_after is None else int(self.retry_after * 1000)
+        return None if self.retry_after is None else ceil(self.retry_after * 1000)
 
 
 class Busy(Transient):
@@ -81,13 +84,25 @@ class Busy(Transient):
 
 
 class RateLimited(Transient):
-    """Too many messages from one session."""
+    """Too many messages from one session, or from one address."""
 
     code = Code.RATE_LIMITED
 
     def message(self, locale: Locale) -> str:
         """Return the sentence shown to the reader, with the seconds to wait."""
-        return describe(self.code, locale, seconds=max(1, round(self.retry_after or 1)))
+        return describe(self.code, locale, seconds=max(1, ceil(self.retry_after or 1)))
+
+
+class TooManyConnections(Transient):
+    """Too many connections from one address."""
+
+    code = Code.TOO_MANY_CONNECTIONS
+
+
+class Overloaded(Transient):
+    """More connections than this process takes."""
+
+    code = Code.OVERLOADED
 
 
 class FirstChunkTimeout(Transient):

@@ -83,6 +83,10 @@ class Store(Protocol):
         """Add a turn unless its client id is known; raises `Busy` while another one runs."""
         ...
 
+    async def find_question(self, session_id: UUID, client_id: UUID) -> StoredTurn | None:
+        """Return the session's turn with that client id, None where it is not known."""
+        ...
+
     async def history(self, session_id: UUID, *, before: int, messages: int) -> History:
         """Return the last exchanges of the turns numbered below `before`."""
         ...

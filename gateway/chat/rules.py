@@ -19,6 +19,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int
     min_output_tokens: int
     message_chars: int
+    messages_per_minute: int
     slow_notice_seconds: float
     first_chunk_seconds: float
     stall_seconds: float

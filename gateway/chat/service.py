@@ -16,11 +16,13 @@ from gateway.chat.errors import (
     Internal,
     Interrupted,
     MessageTooLong,
+    RateLimited,
     StorageUnavailable,
 )
 from gateway.chat.frames import Ask, TurnView
 from gateway.chat.guard import Deadlines, Stop
 from gateway.chat.live_session import LiveSession
+from gateway.chat.pace import MessagePace
 from gateway.chat.ports import Cache, Clock, Observer, Store, Tokenizer, Upstream
 from gateway.chat.reading import Reading
 from gateway.chat.records import Duplicate, Message, NewTurn, Role
@@ -77,6 +79,7 @@ class ChatService:
             observers=observers,
             rules=rules,
         )
+        self._pace = MessagePace(clock, per_minute=rules.messages_per_minute)
         self._turns = Tasks()
         # Set by a process about to leave: another one takes the next questions.
         self.draining = False
@@ -92,10 +95,16 @@ class ChatService:
         return len(self._turns)
 
     def handle_message(
-        self, session: LiveSession, ask: Ask, *, traceparent: str | None = None
+        self,
+        session: LiveSession,
+        ask: Ask,
+        *,
+        address: int = 0,
+        traceparent: str | None = None,
     ) -> Taken:
         """Take a question and return its turn at once; whoever follows the turn is told the rest.
 
+        `address` is a number for where it comes from, the same for all who come from there.
         Raises `EmptyMessage`, `MessageTooLong`, `Busy` while another question is being answered, and
         `Interrupted` while draining.
         """
@@ -123,7 +132,7 @@ class ChatService:
             model=self._rules.model,
         )
         session.active = reading
-        self._turns.start(self._run(session, reading, ask=ask), name="turn")
+        self._turns.start(self._run(session, reading, ask=ask, address=address), name="turn")
         return Taken(turn, duplicate=False)
 
     async def cancel(self, session: LiveSession, turn_id: UUID) -> None:
@@ -159,11 +168,11 @@ class ChatService:
         await self._turns.drain(seconds=seconds)
         await self._answering.close(seconds=seconds)
 
-    async def _run(self, session: LiveSession, reading: Reading, *, ask: Ask) -> None:
+    async def _run(self, session: LiveSession, reading: Reading, *, ask: Ask, address: int) -> None:
         CURRENT.set(reading.trace)
         error: GatewayError
         try:
-            await self._take(session, reading, ask=ask)
+            await self._take(session, reading, ask=ask, address=address)
         except GatewayError as refused:
             error = refused
         except Exception:
@@ -186,10 +195,21 @@ class ChatService:
         for observer in self._observers:
             observer.turn_ended(reading.timeline)
 
-    async def _take(self, session: LiveSession, reading: Reading, *, ask: Ask) -> None:
+    async def _take(
+        self, session: LiveSession, reading: Reading, *, ask: Ask, address: int
+    ) -> None:
         if session.unsaved is not None and not session.unsaved.done():
             raise StorageUnavailable
         turn = reading.turn
+        try:
+            self._pace.take(session.id, address=address)
+        except RateLimited:
+            # A question that was asked before costs nothing more, so it is answered however often it comes.
+            known = await self._store.find_question(session.id, ask.id)
+            if known is None:
+                raise
+            turn.become(self._relaying.follow(session, known))
+            return
         question = Message(Role.USER, ask.text, self._tokenizer.count(ask.text))
         taken = await self._store.accept_turn(
             NewTurn(

@@ -34,13 +34,19 @@ logger = logging.getLogger(__name__)
 # The protocol gives a client ten seconds to say who it is.
 HELLO_SECONDS = 10.0
 BAD_FRAMES = 3
+# Of any kind, a WebSocket's own pings too. The page says one for each thing a person does, and some more when
+# it comes back: ten a second, and a hundred at once, are far from what anybody means to say.
+FRAMES_AT_ONCE = 100
+FRAME_SECONDS = 0.1
 
 
 class Connection:
     """Reads what one client says and shows it the turns of its session."""
 
     __slots__ = (
+        "_address",
         "_bad",
+        "_heard_until",
         "_locale",
         "_service",
         "_session",
@@ -59,6 +65,7 @@ class Connection:
         outlet: Outlet,
         sessions: Sessions,
         service: ChatService,
+        address: int,
         traceparent: str | None,
     ) -> None:
         self._socket = socket
@@ -66,11 +73,14 @@ class Connection:
         self._showing = Showing(outlet)
         self._sessions = sessions
         self._service = service
+        self._address = address
         self._traceparent = traceparent
         self._trace = Trace.start(traceparent)
         self._locale = Locale.KO
         self._session: LiveSession | None = None
         self._bad = 0
+        # When there will have been time enough for all that the client has said so far.
+        self._heard_until = 0.0
 
     async def run(self) -> None:
         """Serve the client until it leaves, or has to."""
@@ -102,6 +112,12 @@ class Connection:
         self._showing.add(Close.RESTARTING)
 
     async def _receive(self, message: WSMessage) -> None:
+        if self._is_flood():
+            await self.outlet.close(Close.TOO_MANY_FRAMES)
+            return
+        if message.type is WSMsgType.PING:
+            await self.outlet.pong(message.data)
+            return
         if message.type is WSMsgType.BINARY:
             await self.outlet.close(Close.UNSUPPORTED)
             return
@@ -126,13 +142,18 @@ class Connection:
             logger.exception("frame.crashed")
             await self.outlet.send(self._refusal(Internal(), ask=ask))
 
+    def _is_flood(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._heard_until = max(now, self._heard_until) + FRAME_SECONDS
+        return self._heard_until - now > FRAMES_AT_ONCE * FRAME_SECONDS
+
     async def _handle(self, frame: AnyClientFrame) -> None:
         match frame:
             case Hello() if self._session is None:
                 await self._enter(frame)
             case Ask() if self._session is not None:
                 taken = self._service.handle_message(
-                    self._session, frame, traceparent=self._traceparent
+                    self._session, frame, address=self._address, traceparent=self._traceparent
                 )
                 self._showing.add(Watch(taken.turn, duplicate=taken.duplicate))
             case Cancel() if self._session is not None:

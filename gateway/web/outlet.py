@@ -26,6 +26,7 @@ class Close(IntEnum):
     RESTARTING = 1012
     OVERLOADED = 1013
     SLOW_READER = 4000
+    TOO_MANY_FRAMES = 4029
     BAD_FRAMES = 4500
     UNKNOWN_SESSION = 4502
     SUBPROTOCOL = 4506
@@ -55,9 +56,16 @@ class Outlet:
 
     async def send(self, frame: ServerFrame) -> None:
         """Send a frame; a reader too slow for it, or gone, loses its connection."""
+        await self._send(encode(frame), WSMsgType.TEXT)
+
+    async def pong(self, data: bytes) -> None:
+        """Answer a WebSocket's own ping (RFC 6455, 5.5.3); a slow reader loses its connection here too."""
+        await self._send(data, WSMsgType.PONG)
+
+    async def _send(self, data: bytes, kind: WSMsgType) -> None:
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._socket.send_frame(encode(frame), WSMsgType.TEXT)
+                await self._socket.send_frame(data, kind)
         except TimeoutError:
             logger.warning("connection.slow", extra={"close_code": Close.SLOW_READER.value})
             self.abort()

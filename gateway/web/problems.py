@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from math import ceil
 
 import msgspec
 from aiohttp import hdrs, web
@@ -24,6 +25,8 @@ STATUS = {
     Code.MESSAGE_TOO_LONG: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Code.BUSY: HTTPStatus.CONFLICT,
     Code.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    Code.TOO_MANY_CONNECTIONS: HTTPStatus.TOO_MANY_REQUESTS,
+    Code.OVERLOADED: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.UNKNOWN_TURN: HTTPStatus.NOT_FOUND,
     Code.SESSION_NOT_FOUND: HTTPStatus.UNAUTHORIZED,
     Code.REPORT_NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -50,6 +53,7 @@ HTTP_CODES = {
     HTTPStatus.FORBIDDEN: "origin_not_allowed",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
 }
 CONTENT_TYPE = "application/problem+json"
@@ -105,7 +109,7 @@ def problem(error: Error, *, text: str | None = None) -> web.Response:
         content_type=CONTENT_TYPE,
     )
     if error.retry_after_ms is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(max(1, error.retry_after_ms // 1000))
+        response.headers[hdrs.RETRY_AFTER] = str(max(1, ceil(error.retry_after_ms / 1000)))
     return response
 
 

@@ -1,5 +1,6 @@
 """The same turns without a WebSocket: sessions, messages, turns and their events over HTTP."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, TypeVar
@@ -8,6 +9,7 @@ from uuid import UUID
 import msgspec
 from aiohttp import hdrs, web
 
+from gateway.chat.codes import Scope
 from gateway.chat.errors import Internal, InvalidFrame, SessionNotFound, UnknownTurn
 from gateway.chat.frames import (
     Ask,
@@ -25,7 +27,7 @@ from gateway.chat.live_session import LiveSession
 from gateway.chat.ports import Reports
 from gateway.chat.turn import Turn
 from gateway.web.keys import SERVICE, SESSIONS
-from gateway.web.limits import check_origin
+from gateway.web.limits import DOOR, check_origin
 from gateway.web.problems import CONTENT_TYPE, json_response, locale_of_request, problem
 from gateway.web.sse import send_events
 
@@ -33,6 +35,8 @@ REPORTS = web.AppKey("reports", Reports)
 BEARER = "Bearer "
 EVENT_STREAM = "text/event-stream"
 POSITION_DIGITS = 18
+# The largest body is as large as a frame: a line that needs longer for it could not carry an answer.
+BODY_SECONDS = 10.0
 
 T = TypeVar("T")
 
@@ -90,7 +94,7 @@ async def get_report(request: web.Request) -> web.Response:
 async def create_session(request: web.Request) -> web.Response:
     """Open a session and return its `ready`."""
     check_origin(request)
-    wish = _decode(await request.read() or b"{}", NewSession)
+    wish = _decode(await _body(request) or b"{}", NewSession)
     hello = Hello(report_id=wish.report_id, locale=wish.locale or locale_of_request(request))
     return await _greet(request, hello, status=201)
 
@@ -116,15 +120,19 @@ async def get_messages(request: web.Request) -> web.Response:
 async def post_message(request: web.Request) -> web.StreamResponse:
     """Ask; answered with the turn's frames as they come, or with the whole answer."""
     check_origin(request)
-    message = _decode(await request.read(), NewMessage)
-    ask = Ask(id=message.id, text=message.text, regenerate_of=message.regenerate_of)
-    traceparent = request.headers.get("traceparent")
-    async with _attending(request) as session:
-        taken = request.app[SERVICE].handle_message(session, ask, traceparent=traceparent)
-        frames = _from_start(taken.turn, duplicate=taken.duplicate)
-        if EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
-            return await send_events(request, frames, turn_id=taken.turn.id, after=0)
-        return await _whole(frames)
+    # From before the body: one that never ends keeps a connection as well.
+    with request.app[DOOR].inside(request) as address:
+        message = _decode(await _body(request), NewMessage)
+        ask = Ask(id=message.id, text=message.text, regenerate_of=message.regenerate_of)
+        async with _attending(request) as session:
+            taken = request.app[SERVICE].handle_message(
+                session, ask, address=address, traceparent=request.headers.get("traceparent")
+            )
+            turn, frames = taken.turn, _from_start(taken.turn, duplicate=taken.duplicate)
+            streams = EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "")
+            if streams and not await _is_refused(turn):
+                return await send_events(request, frames, turn_id=turn.id, after=0)
+            return await _whole(frames)
 
 
 async def get_turn(request: web.Request) -> web.Response:
@@ -139,9 +147,10 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     after = _last_position(request, turn_id)
     if after is None:
         after = _query(request, Position).after
-    async with _attending(request) as session:
-        turn = await request.app[SERVICE].find_turn(session, turn_id)
-        return await send_events(request, turn.follow(after), turn_id=turn_id, after=after)
+    with request.app[DOOR].inside(request):
+        async with _attending(request) as session:
+            turn = await request.app[SERVICE].find_turn(session, turn_id)
+            return await send_events(request, turn.follow(after), turn_id=turn_id, after=after)
 
 
 async def delete_turn(request: web.Request) -> web.Response:
@@ -196,6 +205,13 @@ async def _attending(request: web.Request) -> AsyncIterator[LiveSession]:
         sessions.leave(session, viewer=reader)
 
 
+async def _is_refused(turn: Turn) -> bool:
+    """Return whether a question was not even taken: then a status says more than a stream."""
+    if await turn.accepted() is not None:
+        return False
+    return isinstance(turn.end, Error) and turn.end.scope is Scope.FRAME
+
+
 async def _from_start(turn: Turn, *, duplicate: bool) -> AsyncGenerator[TurnFrame, None]:
     accept = await turn.accepted(duplicate=duplicate)
     if accept is not None:
@@ -240,6 +256,14 @@ def _last_position(request: web.Request, turn_id: UUID) -> int | None:
     if turn == str(turn_id) and position.isdecimal() and len(position) <= POSITION_DIGITS:
         return int(position)
     return None
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 def _decode(body: bytes, kind: type[T]) -> T:

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import ClientError, WSMsgType, hdrs, web
 
 from gateway.chat.frames import SUBPROTOCOL
-from gateway.web.limits import check_origin
+from gateway.web.limits import DOOR, check_origin
 from gateway.web.sse import HEADERS
 
 PIECES = 10
@@ -29,6 +29,24 @@ class Piece(msgspec.Struct, frozen=True):
 async def selftest_events(request: web.Request) -> web.StreamResponse:
     """Send the pieces as Server-Sent Events, under the headers of an answer."""
     check_origin(request)
+    with request.app[DOOR].inside(request):
+        return await _send_events(request)
+
+
+async def selftest_socket(request: web.Request) -> web.WebSocketResponse:
+    """Send the pieces over a WebSocket like that of a chat, and close it."""
+    check_origin(request)
+    with request.app[DOOR].inside(request):
+        return await _send_frames(request)
+
+
+def add_selftest(app: web.Application) -> None:
+    """Serve both."""
+    app.router.add_route(hdrs.METH_GET, "/selftest/events", selftest_events)
+    app.router.add_route(hdrs.METH_GET, "/selftest/ws", selftest_socket)
+
+
+async def _send_events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers=HEADERS)
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
@@ -45,9 +63,7 @@ async def selftest_events(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def selftest_socket(request: web.Request) -> web.WebSocketResponse:
-    """Send the pieces over a WebSocket like that of a chat, and close it."""
-    check_origin(request)
+async def _send_frames(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), compress=False)
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
@@ -62,12 +78,6 @@ async def selftest_socket(request: web.Request) -> web.WebSocketResponse:
         # It left.
         return socket
     return socket
-
-
-def add_selftest(app: web.Application) -> None:
-    """Serve both."""
-    app.router.add_route(hdrs.METH_GET, "/selftest/events", selftest_events)
-    app.router.add_route(hdrs.METH_GET, "/selftest/ws", selftest_socket)
 
 
 async def _pieces() -> AsyncGenerator[bytes, None]:

@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
 from gateway.web.connection import Connection
 from gateway.web.keys import SERVICE, SESSIONS
-from gateway.web.limits import check_origin
+from gateway.web.limits import DOOR, check_origin
 from gateway.web.outlet import Close, Outlet
 
 CONNECTIONS = web.AppKey[set[Connection]]("connections", set)
@@ -21,33 +21,42 @@ WRITER_LIMIT = 16_384
 async def websocket(request: web.Request) -> web.WebSocketResponse:
     """Serve one WebSocket client."""
     check_origin(request)
-    socket = web.WebSocketResponse(
-        protocols=(SUBPROTOCOL,),
-        heartbeat=HEARTBEAT_SECONDS,
-        # Costs 85 KB a connection, gains nothing on pieces of five bytes, and invites CRIME.
-        compress=False,
-        # aiohttp refuses what reaches the limit, the protocol what passes it.
-        max_msg_size=FRAME_BYTES + 1,
-        writer_limit=WRITER_LIMIT,
-    )
-    await socket.prepare(request)
-    app, outlet = request.app, Outlet(socket, transport=request.transport)
-    connection = Connection(
-        socket,
-        outlet=outlet,
-        sessions=app[SESSIONS],
-        service=app[SERVICE],
-        traceparent=request.headers.get("traceparent"),
-    )
-    if socket.ws_protocol != SUBPROTOCOL:
-        await outlet.close(Close.SUBPROTOCOL)
-        return socket
-    app[CONNECTIONS].add(connection)
+    app = request.app
+    # Not with a context manager: it would be kept as long as the connection, half a kilobyte each.
+    address = app[DOOR].enter(request)
     try:
-        await connection.run()
+        socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,),
+            heartbeat=HEARTBEAT_SECONDS,
+            # Pings come to us, because a flood of them is to be noticed.
+            autoping=False,
+            # Costs 85 KB a connection, gains nothing on pieces of five bytes, and invites CRIME.
+            compress=False,
+            # aiohttp refuses what reaches the limit, the protocol what passes it.
+            max_msg_size=FRAME_BYTES + 1,
+            writer_limit=WRITER_LIMIT,
+        )
+        await socket.prepare(request)
+        outlet = Outlet(socket, transport=request.transport)
+        connection = Connection(
+            socket,
+            outlet=outlet,
+            sessions=app[SESSIONS],
+            service=app[SERVICE],
+            address=address,
+            traceparent=request.headers.get("traceparent"),
+        )
+        if socket.ws_protocol != SUBPROTOCOL:
+            await outlet.close(Close.SUBPROTOCOL)
+            return socket
+        app[CONNECTIONS].add(connection)
+        try:
+            await connection.run()
+        finally:
+            app[CONNECTIONS].discard(connection)
+        return socket
     finally:
-        app[CONNECTIONS].discard(connection)
-    return socket
+        app[DOOR].leave(address)
 
 
 async def close_connections(app: web.Application) -> None:

@@ -18,17 +18,23 @@ const OF_SESSION = new Set(['session_not_found', 'report_not_found']);
 const OF_FRAME = new Set([
   'invalid_frame', 'empty_message', 'message_too_long', 'busy', 'rate_limited', 'unknown_turn',
   // These have no frame on a WebSocket; they too say that a request was not taken.
-  'origin_not_allowed', 'not_found', 'method_not_allowed', 'body_too_large', 'rest_disabled',
+  'origin_not_allowed', 'not_found', 'method_not_allowed', 'body_too_large', 'body_too_slow', 'rest_disabled',
+  'too_many_connections', 'overloaded',
 ]);
+// What a gateway without room for one more connection answers, and would answer to an event stream as well.
+const FULL = new Set([429, 503]);
 
 /**
- * Whether the calls can be had: not where the server is down, nor where it serves WebSockets only.
+ * Whether HTTP is of help: not where the server is down or full, nor where it serves WebSockets only.
  * @param {URL | string} url
  */
 export async function reachable(url) {
+  /** @param {URL} at */
+  const knock = (at) => fetch(at, { cache: 'no-store', signal: AbortSignal.timeout(PROBE_WITHIN) });
   try {
-    const response = await fetch(new URL('api/reports', calls(url)), { cache: 'no-store', signal: AbortSignal.timeout(PROBE_WITHIN) });
-    return response.ok;
+    if (!(await knock(new URL('api/reports', calls(url)))).ok) return false;
+    // A socket does not tell its page with which status it was refused.
+    return !FULL.has((await knock(calls(url))).status);
   } catch {
     return false;
   }

@@ -7,7 +7,8 @@ from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from tests.browser.steps import ask
-from tests.running_gateway import running_gateway
+from tests.integration.money import OPEN_DOOR
+from tests.running_gateway import FLAT_OUT, running_gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -44,7 +45,9 @@ async def test_a_conversation_of_25_turns_quotes_the_last_20_messages(
     page: Page, report: ReportSnapshot, postgres: EmbeddedServer, redis: EmbeddedServer
 ) -> None:
     """The 25th prompt holds the report and exactly the last 20 messages."""
-    async with running_gateway(database=postgres.url, redis=redis.url) as gateway:
+    async with running_gateway(
+        database=postgres.url, redis=redis.url, options=FLAT_OUT, **OPEN_DOOR
+    ) as gateway:
         await page.goto(gateway.url)
         for number in range(TURNS):
             await ask(page, f"{number + 1}번째 질문입니다")
