@@ -91,6 +91,7 @@ async def look(
         ("model", lambda: _model(settings), LINE_SECONDS),
         ("fallback model", lambda: _fallback_model(settings), LINE_SECONDS),
         ("origins", lambda: _origins(settings), LINE_SECONDS),
+        ("proxies", lambda: _proxies(settings), LINE_SECONDS),
         ("key", lambda: _key(settings), LINE_SECONDS),
     ]
     if upstream:
@@ -181,6 +182,16 @@ async def _origins(settings: Settings) -> str:
                 " expected https://host or https://host:port, without a path or a slash at the end"
             )
     return ", ".join(origins) or "a page may talk to the host it came from"
+
+
+async def _proxies(settings: Settings) -> str:
+    proxies = settings.server.trusted_proxies
+    if any(proxy.prefixlen == 0 for proxy in proxies):
+        raise Missing(
+            "[server] trusted_proxies: everybody is one, so everybody says whose connection it is"
+        )
+    believed = ", ".join(map(str, proxies))
+    return f"{believed} may say whose connection it is" if proxies else "none"
 
 
 async def _key(settings: Settings) -> str:

@@ -25,6 +25,7 @@ NOBODY = """async (locale) => {
     const { inWords } = await import('/static/js/selftest.js');
     return inWords({ socket: 'blocked', events: 'blocked', roundTrip: null }, locale);
 }"""
+FULL = NOBODY.replace("events: 'blocked', roundTrip: null", "events: 'busy', roundTrip: 3")
 # Python says it to operators, the page names it for itself.
 NAMES = {"cut off": "cut"}
 
@@ -143,3 +144,10 @@ async def test_nobody_answers(stage: Stage, locale: str, words: str) -> None:
     """A server that is away is told from a proxy that is in the way."""
     await stage.open()
     assert await stage.page.evaluate(NOBODY, locale) == words
+
+
+async def test_no_room(stage: Stage) -> None:
+    """Where the server itself has no room, no proxy is accused."""
+    await stage.open()
+    words: str = await stage.page.evaluate(FULL, "ko")
+    assert words.endswith("지금은 연결이 너무 많습니다. 잠시 후 다시 시도해 주세요.")

@@ -83,6 +83,7 @@ async def test_everything_is_there(
         "model": "sim-plain, $0.15 in and $0.60 out for a million tokens",
         "fallback model": "sim-other, $0.15 in and $0.60 out for a million tokens",
         "origins": "a page may talk to the host it came from",
+        "proxies": "127.0.0.1/32 may say whose connection it is",
         "key": "set",
         "upstream": f"sim-plain {ANSWERS}",
         "its fallback": f"sim-other {ANSWERS}",
@@ -202,6 +203,22 @@ async def test_an_origin_that_no_browser_sends(origin: str) -> None:
     assert repr(origin) in words
 
 
+async def test_proxies() -> None:
+    """The proxies that are believed are listed; there may be none."""
+    assert await finding("proxies", GATEWAY_SERVER_TRUSTED_PROXIES="10.0.0.0/8, ::1") == (
+        Verdict.OK,
+        "10.0.0.0/8, ::1/128 may say whose connection it is",
+    )
+    assert await finding("proxies", GATEWAY_SERVER_TRUSTED_PROXIES="") == (Verdict.OK, "none")
+
+
+async def test_everybody_is_a_proxy() -> None:
+    """Where every visitor is believed to be a proxy, the limits of an address limit nobody."""
+    verdict, words = await finding("proxies", GATEWAY_SERVER_TRUSTED_PROXIES="0.0.0.0/0")
+    assert verdict is Verdict.MISSING
+    assert "everybody says whose connection it is" in words
+
+
 async def test_no_key() -> None:
     """Without a key the gateway starts, and answers nothing."""
     verdict, words = await finding("key")
@@ -233,7 +250,7 @@ async def test_the_command(database: Database, postgres: EmbeddedServer, upstrea
         "--upstream", DATABASE_URL=postgres.url, OPENAI_API_KEY=canary.KEY, OPENAI_BASE_URL=upstream
     )
     assert status == 0
-    assert [line[:2] for line in output.splitlines()] == ["ok"] * 9
+    assert [line[:2] for line in output.splitlines()] == ["ok"] * 10
     assert canary.hits(output) == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway.chat.frames import SUBPROTOCOL
 from gateway.selftest import Outcome, Report, Verdict, measure
 from tests.integration.fleet import nginx
 from tests.integration.gateway_process import simulator
@@ -102,6 +103,21 @@ async def test_configured_origins() -> None:
     ) as gateway:
         report = await measure(gateway.url)
     assert report.socket.status == report.events.status == 403
+
+
+async def test_no_room() -> None:
+    """A test counts as the connection it is; where there is no room for one, no proxy is accused."""
+    async with (
+        running_gateway(
+            database=f"postgresql://{NOBODY}/none", server_max_connections_per_ip="1"
+        ) as gateway,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{gateway.url}/ws", protocols=(SUBPROTOCOL,)),
+    ):
+        report = await measure(gateway.url)
+    assert report.socket.status == report.events.status == 429
+    assert "Too many connections at the moment" in str(report)
+    assert "nginx" not in str(report)
 
 
 async def test_a_visitor_who_leaves(gateway: RunningGateway) -> None:
