@@ -25,9 +25,12 @@ from gateway.chat.tasks import Tasks
 from gateway.config import facts_of, fallback_of
 from gateway.resources import static_folder
 from gateway.settings import Settings
+from gateway.web.counts import Counts
 from gateway.web.health import add_health
-from gateway.web.keys import SERVICE, SESSIONS, STORE, TIMELINES
+from gateway.web.keys import COUNTS, SERVICE, SESSIONS, STORE, TIMELINES
 from gateway.web.limits import ALLOWED_ORIGINS, DOOR, Door
+from gateway.web.loop_lag import watch_loop
+from gateway.web.metrics import METRICS, Metrics
 from gateway.web.pages import add_pages
 from gateway.web.problems import problems
 from gateway.web.rest import REPORTS, add_rest
@@ -46,11 +49,15 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     app = web.Application(middlewares=[problems], client_max_size=FRAME_BYTES)
     app[ALLOWED_ORIGINS] = frozenset(settings.server.allowed_origins)
     app[CONNECTIONS] = set()
+    app[COUNTS] = Counts()
     app[TIMELINES] = Timelines()
     app[DOOR] = Door(
         most=settings.server.max_connections,
         most_of_address=settings.server.max_connections_per_ip,
         trusted=settings.server.trusted_proxies,
+    )
+    app[METRICS] = Metrics(
+        app, models={settings.openai.model, settings.openai.fallback_model} - {""}
     )
     app.router.add_get("/ws", websocket)
     add_rest(app, enabled=settings.rest.enabled)
@@ -77,18 +84,24 @@ async def _open(
     encoding: str,
     stack: AsyncExitStack,
 ) -> None:
-    clock = asyncio.get_running_loop()
+    clock, metrics = asyncio.get_running_loop(), app[METRICS]
     # Some tenths of a second: off the loop, and before anybody is let in.
     tokenizer = await asyncio.to_thread(Tokenizer, encoding)
 
-    database = Database(settings.database.url, pool_size=settings.database.pool_size)
+    database = Database(
+        settings.database.url,
+        pool_size=settings.database.pool_size,
+        watch=metrics.process.watch("postgres"),
+    )
     stack.push_async_callback(database.close)
     store = PostgresStore(database)
 
     cache: Cache = NoCache()
     relay: Relay = NoRelay()
     if settings.redis.url:
-        link, listening = RedisLink(settings.redis.url), RedisLink(settings.redis.url)
+        link = RedisLink(settings.redis.url, watch=metrics.process.watch("redis"))
+        # Not watched: what it asks is to be told of what comes.
+        listening = RedisLink(settings.redis.url)
         stack.push_async_callback(link.close)
         stack.push_async_callback(listening.close)
         relay = redis_relay = RedisRelay(link, listening=listening)
@@ -113,6 +126,7 @@ async def _open(
         name="checkpoints",
     )
     background.start(sweep_expired(store=store), name="sweep")
+    background.start(watch_loop(metrics.process.loop_was_late), name="loop lag")
     relaying = Relaying(sessions, store=store, relay=relay, rules=rules)
     stack.push_async_callback(relaying.close)
     background.start(relaying.listen(), name="relaying")
@@ -124,7 +138,7 @@ async def _open(
         upstream=upstream,
         tokenizer=tokenizer,
         clock=clock,
-        observers=[app[TIMELINES]],
+        observers=[app[TIMELINES], metrics.turns],
         rules=rules,
     )
     # Last in, first out: answers are saved before the store is closed.

@@ -11,6 +11,7 @@ from gateway.backends.tokens import Tokenizer
 from gateway.config import load
 from gateway.dev.simulator import SEEN, SimulatorLog, SimulatorOptions, create_simulator
 from gateway.serve import listening
+from gateway.web.ops import create_ops_app
 
 FLAT_OUT = SimulatorOptions(tokens_per_second=0, first_token_seconds=0)
 _tokenizer: Tokenizer | None = None
@@ -21,6 +22,7 @@ class RunningGateway:
     """Where it listens (http), the application, and what its upstream saw."""
 
     url: str
+    ops_url: str
     app: web.Application
     upstream: SimulatorLog
     upstream_url: str
@@ -47,9 +49,13 @@ async def running_gateway(
             "GATEWAY_OPENAI_MODEL": "sim-plain",
         } | {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
         app = create_app(load(environ=environ), simulated=True)
-        async with listening(app, host="127.0.0.1", port=0) as port:
+        async with (
+            listening(create_ops_app(app), host="127.0.0.1", port=0) as ops_port,
+            listening(app, host="127.0.0.1", port=0) as port,
+        ):
             yield RunningGateway(
                 url=f"http://127.0.0.1:{port}",
+                ops_url=f"http://127.0.0.1:{ops_port}",
                 app=app,
                 upstream=simulator[SEEN],
                 upstream_url=upstream_url,

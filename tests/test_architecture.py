@@ -27,7 +27,7 @@ HOMES = {
     "httpx2": {"gateway.backends.openai_client"},
     "msgspec": {"gateway"},
     "openai": {"gateway.backends.openai_client"},
-    "prometheus_client": {"gateway.web.ops"},
+    "prometheus_client": {"gateway.web.metrics"},
     "psycopg2": {"gateway.backends.postgres"},
     "pythonjsonlogger": {"gateway.logs"},
     "redis": {"gateway.backends.redis_link"},

@@ -12,6 +12,7 @@ import aiopg
 import psycopg2  # type: ignore[import-untyped]
 from psycopg2.extensions import parse_dsn  # type: ignore[import-untyped]
 
+from gateway.backends.watch import Operation, Watch, unwatched, watched
 from gateway.chat.errors import ConfigError, Internal, StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -45,11 +46,12 @@ class Database:
     cancelled. `url` is anything libpq takes; raises `ConfigError` for what it does not.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, watch: Watch = unwatched) -> None:
         self._params = _connection_params(url)
         self._slots = asyncio.Semaphore(pool_size)
         self._idle: list[aiopg.Connection] = []
         self._used = 0
+        self._watch = watch
         self._closed = False
 
     @property
@@ -57,12 +59,19 @@ class Database:
         """How many connections are in use."""
         return self._used
 
-    async def fetch(self, sql: str, params: Sequence[object] = (), /) -> list[Row]:
+    async def fetch(
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        /,
+        *,
+        operation: Operation = Operation.COMMAND,
+    ) -> list[Row]:
         """Run one statement in a transaction of its own and return its rows.
 
         Raises `StorageUnavailable`. Then, as after a cancellation, it may still have happened.
         """
-        with _translated():
+        with _translated(), watched(self._watch, operation):
             async with self._connection() as connection:
                 return await _run(connection, sql, params, seconds=QUERY_SECONDS)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.backends.redis_link import RedisLink
+from gateway.backends.watch import Operation
 from gateway.chat.records import History
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ class RedisCache:
 
     async def recall(self, session_id: UUID) -> History | None:
         """Return what was remembered, or None."""
-        value = await self._link.ask(lambda redis: redis.get(self._key(session_id)))
+        value = await self._link.ask(
+            lambda redis: redis.get(self._key(session_id)), operation=Operation.RECALL
+        )
         if not isinstance(value, bytes):
             return None
         try:
@@ -43,7 +46,8 @@ class RedisCache:
         """Keep `history` for `ttl_seconds`."""
         value = msgspec.msgpack.encode(_Remembered(session_id, history))
         await self._link.ask(
-            lambda redis: redis.set(self._key(session_id), value, ex=self._ttl_seconds)
+            lambda redis: redis.set(self._key(session_id), value, ex=self._ttl_seconds),
+            operation=Operation.REMEMBER,
         )
 
     def _key(self, session_id: UUID) -> str:

@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from gateway.backends.watch import Operation, Watch, unwatched, watched
 from gateway.chat.errors import ConfigError
 from gateway.chat.tasks import Tasks
 
@@ -31,23 +32,29 @@ T = TypeVar("T")
 class RedisLink:
     """A few connections behind a circuit breaker; raises `ConfigError` for a URL that is none."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, watch: Watch = unwatched) -> None:
         self._redis = Redis.from_pool(_connection_pool(url))
+        self._watch = watch
         self._broken = False
         # When Redis may be tried again, on the monotonic clock.
         self._next_try = 0.0
         self._trying = Tasks()
 
     async def ask(
-        self, command: Callable[[Redis], Awaitable[T]], *, patience: float = CALL_SECONDS
+        self,
+        command: Callable[[Redis], Awaitable[T]],
+        *,
+        operation: Operation = Operation.COMMAND,
+        patience: float = CALL_SECONDS,
     ) -> T | None:
         """Return the reply to `command`, or None where there is none within `patience` seconds."""
         if self._broken:
             self._try_again()
             return None
         try:
-            async with asyncio.timeout(patience):
-                return await command(self._redis)
+            with watched(self._watch, operation):
+                async with asyncio.timeout(patience):
+                    return await command(self._redis)
         except ResponseError as error:
             # It lives: it only refuses this one, for example because the key is something else.
             logger.warning("redis.refused", extra={"error_type": type(error).__name__})

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.backends.redis_link import CALL_SECONDS, RedisLink
+from gateway.backends.watch import Operation
 from gateway.chat.signals import AnySignal, Part
 from gateway.chat.tasks import Tasks
 
@@ -100,15 +101,16 @@ class RedisRelay:
 
     async def _tell(self) -> None:
         said, self._said = self._said, []
-        await self._link.ask(lambda redis: _tell(redis, said))
+        await self._link.ask(lambda redis: _tell(redis, said), operation=Operation.TELL)
 
     async def _write(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
-        await self._link.ask(lambda redis: _publish(redis, outgoing))
+        await self._link.ask(lambda redis: _publish(redis, outgoing), operation=Operation.PUBLISH)
 
     async def _read(self) -> dict[str, list[tuple[str, bytes]]]:
         wanted, self._wanted = self._wanted, {}
-        return _entries(await self._link.ask(lambda redis: redis.xread(wanted)))
+        reply = await self._link.ask(lambda redis: redis.xread(wanted), operation=Operation.READ)
+        return _entries(reply)
 
 
 class _Together(Generic[T]):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.backends.postgres import Database, Row
+from gateway.backends.watch import Operation
 from gateway.chat.errors import ReportNotFound
 from gateway.chat.records import ReportSnapshot
 
@@ -47,12 +48,12 @@ class PostgresReports:
 
     async def reports(self) -> tuple[ReportSnapshot, ...]:
         """Return every report in its newest version, newest first."""
-        rows = await self._database.fetch(LIST)
+        rows = await self._database.fetch(LIST, operation=Operation.REPORTS)
         return tuple(report_snapshot(row) for row in rows)
 
     async def report(self, report_id: str, /) -> ReportSnapshot:
         """Return the newest version of a report; raises `ReportNotFound`."""
-        rows = await self._database.fetch(FIND, (report_id,))
+        rows = await self._database.fetch(FIND, (report_id,), operation=Operation.REPORT)
         if not rows:
             raise ReportNotFound
         return report_snapshot(rows[0][1:])

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from gateway.backends import reports, statements
 from gateway.backends.reports import PostgresReports, report_snapshot
 from gateway.backends.turn_rows import SELECT_TURN, stored_turn
+from gateway.backends.watch import Operation
 from gateway.chat.errors import (
     Busy,
     DailyBudgetReached,
@@ -42,23 +43,31 @@ class PostgresStore(PostgresReports):
 
     async def ping(self) -> None:
         """Return if Postgres answers."""
-        await self._database.fetch("SELECT 1")
+        await self._database.fetch("SELECT 1", operation=Operation.PING)
 
     async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:
         """Add a session about the newest version of a report; raises `ReportNotFound`."""
         version, report = None, None
         if report_id is not None:
-            rows = await self._database.fetch(reports.FIND, (report_id,))
+            rows = await self._database.fetch(
+                reports.FIND, (report_id,), operation=Operation.REPORT
+            )
             if not rows:
                 raise ReportNotFound
             version, report = rows[0][0], report_snapshot(rows[0][1:])
         session = Session(id=uuid4(), report=report)
-        await self._database.fetch(statements.OPEN_SESSION, (session.id, token_hash, version))
+        await self._database.fetch(
+            statements.OPEN_SESSION,
+            (session.id, token_hash, version),
+            operation=Operation.OPEN_SESSION,
+        )
         return session
 
     async def find_session(self, token_hash: bytes) -> Session:
         """Return the session of a token; raises `SessionNotFound`."""
-        rows = await self._database.fetch(statements.FIND_SESSION, (token_hash,))
+        rows = await self._database.fetch(
+            statements.FIND_SESSION, (token_hash,), operation=Operation.FIND_SESSION
+        )
         if not rows:
             raise SessionNotFound
         session_id, spent_nano, version, *report = rows[0]
@@ -78,6 +87,7 @@ class PostgresStore(PostgresReports):
                 *(turn.question.text, turn.question.tokens, turn.regenerate_of),
                 *(turn.model, turn.trace_id, turn.lease),
             ),
+            operation=Operation.ACCEPT_TURN,
         )
         if added:
             return Accepted(added[0][0])
@@ -90,7 +100,9 @@ class PostgresStore(PostgresReports):
     async def find_question(self, session_id: UUID, client_id: UUID) -> StoredTurn | None:
         """Return the session's turn with that client id, None where it is not known."""
         rows = await self._database.fetch(
-            f"{SELECT_TURN} WHERE session_id = %s AND client_id = %s", (session_id, client_id)
+            f"{SELECT_TURN} WHERE session_id = %s AND client_id = %s",
+            (session_id, client_id),
+            operation=Operation.FIND_TURN,
         )
         return stored_turn(rows[0]) if rows else None
 
@@ -100,7 +112,11 @@ class PostgresStore(PostgresReports):
         `messages` counts questions and answers, and is rounded up to whole exchanges.
         """
         exchanges = (messages + 1) // 2
-        rows = await self._database.fetch(statements.HISTORY, (session_id, before, exchanges))
+        rows = await self._database.fetch(
+            statements.HISTORY,
+            (session_id, before, exchanges),
+            operation=Operation.HISTORY,
+        )
         return History(
             last_turn=before - 1,
             exchanges=tuple(
@@ -120,6 +136,7 @@ class PostgresStore(PostgresReports):
         rows = await self._database.fetch(
             f"{SELECT_TURN} WHERE session_id = %s AND number > %s ORDER BY number LIMIT %s",
             (session_id, number, limit),
+            operation=Operation.TURNS,
         )
         return tuple(stored_turn(row) for row in rows)
 
@@ -134,13 +151,16 @@ class PostgresStore(PostgresReports):
             f"{SELECT_TURN} WHERE session_id = %s AND (%s IS NULL OR number < %s)"
             " ORDER BY number DESC LIMIT %s",
             (session_id, before, before, limit),
+            operation=Operation.TURNS,
         )
         return tuple(stored_turn(row) for row in reversed(rows))
 
     async def find_turn(self, session_id: UUID, turn_id: UUID) -> StoredTurn:
         """Return a turn of the session; raises `UnknownTurn`."""
         rows = await self._database.fetch(
-            f"{SELECT_TURN} WHERE session_id = %s AND id = %s", (session_id, turn_id)
+            f"{SELECT_TURN} WHERE session_id = %s AND id = %s",
+            (session_id, turn_id),
+            operation=Operation.FIND_TURN,
         )
         if not rows:
             raise UnknownTurn
@@ -154,7 +174,9 @@ class PostgresStore(PostgresReports):
         Raises `SessionBudgetReached` or `DailyBudgetReached` where that is below `least`.
         """
         rows = await self._database.fetch(
-            statements.RESERVE, (turn_id, wanted, least, session_cap, day_cap)
+            statements.RESERVE,
+            (turn_id, wanted, least, session_cap, day_cap),
+            operation=Operation.RESERVE,
         )
         if not rows:
             # Taken for dead while it was slow: what it would spend now is no longer set aside.
@@ -171,11 +193,13 @@ class PostgresStore(PostgresReports):
 
     async def expire(self) -> int:
         """End the turns whose lease has run out, settled at what was set aside; return how many."""
-        return len(await self._database.fetch(statements.EXPIRE))
+        return len(await self._database.fetch(statements.EXPIRE, operation=Operation.EXPIRE))
 
     async def request_cancel(self, turn_id: UUID) -> None:
         """Leave word for the process that runs a turn that it should stop."""
-        await self._database.fetch(statements.REQUEST_CANCEL, (turn_id,))
+        await self._database.fetch(
+            statements.REQUEST_CANCEL, (turn_id,), operation=Operation.REQUEST_CANCEL
+        )
 
     async def checkpoint(self, partials: Sequence[Partial], *, lease: float) -> tuple[UUID, ...]:
         """Save what running turns have so far and extend their leases; return those to cancel."""
@@ -187,6 +211,7 @@ class PostgresStore(PostgresReports):
                 [partial.text for partial in partials],
                 [partial.pieces for partial in partials],
             ),
+            operation=Operation.CHECKPOINT,
         )
         return tuple(turn_id for turn_id, cancel_requested in rows if cancel_requested)
 
@@ -203,4 +228,5 @@ class PostgresStore(PostgresReports):
                 *(outcome.cost_nano, outcome.cost_source),
                 *(outcome.ttft_ms, outcome.total_ms, outcome.shortened, turn_id),
             ),
+            operation=Operation.FINISH_TURN,
         )

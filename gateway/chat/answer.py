@@ -117,6 +117,10 @@ class Answer:
             items.append(self._progress)
         return items
 
+    def holds(self, position: int) -> bool:
+        """Return whether what comes after `position` is known by itself."""
+        return self._first <= position <= self.position
+
     def subscribe(self, reader: Callable[[], None]) -> None:
         """Have `reader` called whenever there may be more to take, in the writer's own step."""
         self._readers.append(reader)

@@ -114,6 +114,13 @@ class Timeline(msgspec.Struct, kw_only=True):
     saved: float | None = None
 
     @property
+    def per_chunk(self) -> float | None:
+        """The mean time from one chunk to the next, None where there were not two."""
+        if self.first_chunk is None or self.last_chunk is None or self.pieces < 2:
+            return None
+        return (self.last_chunk - self.first_chunk) / (self.pieces - 1)
+
+    @property
     def retries(self) -> int:
         """How many requests were sent after the first."""
         return max(0, len(self.attempts) - 1)

@@ -81,6 +81,10 @@ class Turn:
             frames.append(turn.end)
         return frames
 
+    def holds(self, position: int) -> bool:
+        """Return whether a viewer at `position` needs only what comes after it, once the turn is opened."""
+        return (self._stands_for or self).answer.holds(position)
+
     def subscribe(self, reader: Callable[[], None]) -> None:
         """Have `reader` called whenever there may be more to take, once the turn is opened."""
         (self._stands_for or self).answer.subscribe(reader)

@@ -26,6 +26,7 @@ from gateway.chat.service import ChatService
 from gateway.chat.sessions import Sessions, locale_of
 from gateway.chat.trace import CURRENT, Trace
 from gateway.chat.turn import Turn, refusal
+from gateway.web.counts import Drop
 from gateway.web.outlet import Close, Outlet
 from gateway.web.showing import Showing, Watch
 
@@ -121,16 +122,21 @@ class Connection:
         if message.type is WSMsgType.BINARY:
             await self.outlet.close(Close.UNSUPPORTED)
             return
+        if message.type is WSMsgType.ERROR and isinstance(message.data, TimeoutError):
+            # It did not answer a ping: aiohttp says so in place of a message.
+            self.outlet.counts.drops[Drop.NO_PONG] += 1
         if message.type is not WSMsgType.TEXT:
             return
         ask: UUID | None = None
         try:
             frame = parse(message.data)
+            self.outlet.counts.received[type(frame)] += 1
             if isinstance(frame, Ask):
                 ask = frame.id
             await self._handle(frame)
             self._bad = 0
         except InvalidFrame as error:
+            self.outlet.counts.invalid += 1
             await self.outlet.send(self._refusal(error, ask=ask))
             self._bad += 1
             if self._bad == BAD_FRAMES:
@@ -159,7 +165,8 @@ class Connection:
             case Cancel() if self._session is not None:
                 await self._service.cancel(self._session, frame.turn_id)
             case Resume() if self._session is not None:
-                turn = await self._service.find_turn(self._session, frame.turn_id)
+                with self.outlet.counts.resuming():
+                    turn = await self._service.find_turn(self._session, frame.turn_id)
                 self._showing.add(Watch(turn, after=frame.after, resumed=True))
             case Ping() if self._session is not None:
                 await self.outlet.send(Pong(id=frame.id))
@@ -187,5 +194,6 @@ class Connection:
     def _refusal(
         self, error: GatewayError, *, ask: UUID | None = None, scope: Scope | None = None
     ) -> Error:
+        self.outlet.counts.errors[error.code] += 1
         frame = refusal(error, locale=self._locale, trace_id=self._trace.trace_id, client_id=ask)
         return frame if scope is None else msgspec.structs.replace(frame, scope=scope)

@@ -5,9 +5,11 @@ from aiohttp import web
 from gateway.chat.ports import Store
 from gateway.chat.service import ChatService
 from gateway.chat.sessions import Sessions
+from gateway.web.counts import Counts
 from gateway.web.timelines import Timelines
 
 SERVICE = web.AppKey("service", ChatService)
 STORE = web.AppKey("store", Store)
+COUNTS = web.AppKey("counts", Counts)
 TIMELINES = web.AppKey("timelines", Timelines)
 SESSIONS = web.AppKey("sessions", Sessions)

@@ -1,9 +1,10 @@
-"""What machines ask: is the process alive, and may it be sent visitors. Not for the public."""
+"""What machines ask: is the process alive, may it be sent visitors, what did it count. Not for the public."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.chat.errors import GatewayError
 from gateway.web.keys import SERVICE, STORE
+from gateway.web.metrics import CONTENT_TYPE, METRICS
 from gateway.web.problems import json_response
 
 
@@ -25,9 +26,15 @@ def create_ops_app(app: web.Application) -> web.Application:
             status=200 if status == "ok" else 503,
         )
 
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=app[METRICS].exposition(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE}
+        )
+
     ops = web.Application()
     ops.router.add_get("/livez", livez)
     ops.router.add_get("/readyz", readyz)
+    ops.router.add_get("/metrics", metrics)
     return ops
 
 

@@ -7,6 +7,7 @@ from enum import IntEnum, unique
 from aiohttp import ClientError, WSMsgType, web
 
 from gateway.chat.frames import ServerFrame, encode
+from gateway.web.counts import Counts, Drop
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,18 @@ class Close(IntEnum):
 class Outlet:
     """Sends frames to one client, and gets rid of one that does not take them."""
 
-    __slots__ = ("_socket", "_transport")
+    __slots__ = ("_socket", "_transport", "closed_with", "counts")
 
     def __init__(
-        self, socket: web.WebSocketResponse, *, transport: asyncio.Transport | None
+        self,
+        socket: web.WebSocketResponse,
+        *,
+        transport: asyncio.Transport | None,
+        counts: Counts,
     ) -> None:
+        self.counts = counts
+        # The code we closed with: a client need not give it back.
+        self.closed_with: Close | None = None
         self._socket = socket
         self._transport = transport
 
@@ -56,6 +64,7 @@ class Outlet:
 
     async def send(self, frame: ServerFrame) -> None:
         """Send a frame; a reader too slow for it, or gone, loses its connection."""
+        self.counts.sent[type(frame)] += 1
         await self._send(encode(frame), WSMsgType.TEXT)
 
     async def pong(self, data: bytes) -> None:
@@ -68,6 +77,8 @@ class Outlet:
                 await self._socket.send_frame(data, kind)
         except TimeoutError:
             logger.warning("connection.slow", extra={"close_code": Close.SLOW_READER.value})
+            self.counts.drops[Drop.SLOW] += 1
+            self.closed_with = Close.SLOW_READER
             self.abort()
         except (ClientError, ConnectionError):
             # It left; the reading task hears of it too and cleans up.
@@ -78,6 +89,7 @@ class Outlet:
 
         Half of what a chunk costs would be the task to wait in, and its timer (docs/performance.md).
         """
+        self.counts.sent[type(frame)] += 1
         sending = self._socket.send_frame(encode(frame), WSMsgType.TEXT)
         try:
             sending.send(None)
@@ -91,6 +103,8 @@ class Outlet:
 
     async def close(self, code: Close) -> None:
         """Close the connection, politely if the client lets us."""
+        if not self._socket.closed:
+            self.closed_with = code
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code=code)

@@ -14,6 +14,8 @@ from gateway.chat.frames import Error
 from gateway.chat.sessions import locale_of
 from gateway.chat.trace import CURRENT, Trace
 from gateway.chat.turn import refusal
+from gateway.web.admissions import count_refusal
+from gateway.web.keys import COUNTS
 
 logger = logging.getLogger(__name__)
 
@@ -80,14 +82,17 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except web.HTTPException as error:
+        count_refusal(request, error)
         if error.status not in HTTP_CODES or not request.path.startswith("/api/"):
             raise
         return _http_problem(error, trace_id=trace.trace_id)
     except GatewayError as error:
+        count_refusal(request, error)
         frame = refusal(error, locale=locale_of_request(request), trace_id=trace.trace_id)
     except Exception:
         logger.exception("request.crashed")
         frame = refusal(Internal(), locale=locale_of_request(request), trace_id=trace.trace_id)
+    request.app[COUNTS].errors[frame.code] += 1
     return problem(frame)
 
 

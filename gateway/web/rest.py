@@ -26,7 +26,7 @@ from gateway.chat.frames import (
 from gateway.chat.live_session import LiveSession
 from gateway.chat.ports import Reports
 from gateway.chat.turn import Turn
-from gateway.web.keys import SERVICE, SESSIONS
+from gateway.web.keys import COUNTS, SERVICE, SESSIONS
 from gateway.web.limits import DOOR, check_origin
 from gateway.web.problems import CONTENT_TYPE, json_response, locale_of_request, problem
 from gateway.web.sse import send_events
@@ -149,7 +149,10 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         after = _query(request, Position).after
     with request.app[DOOR].inside(request):
         async with _attending(request) as session:
-            turn = await request.app[SERVICE].find_turn(session, turn_id)
+            counts = request.app[COUNTS]
+            with counts.resuming():
+                turn = await request.app[SERVICE].find_turn(session, turn_id)
+            counts.resumed(whole=not turn.holds(after))
             return await send_events(request, turn.follow(after), turn_id=turn_id, after=after)
 
 

@@ -91,6 +91,7 @@ class Showing:
                 await self._outlet.send(accept)
         else:
             await turn.opened()
+            self._outlet.counts.resumed(whole=not turn.holds(watch.after))
         while not self._outlet.closed:
             frames = turn.take(cursor)
             for frame in frames:
@@ -113,9 +114,8 @@ class Showing:
                 left.set_result(None)
                 return
             for frame in turn.take(cursor):
-                if isinstance(frame, Delta | Snapshot):
-                    self._position = frame.to
                 self._outlet.write(frame)
+            self._position = cursor.position
 
         turn.subscribe(more)
         try:

@@ -8,11 +8,15 @@ from uuid import UUID
 from aiohttp import ClientError, hdrs, web
 
 from gateway.chat.frames import Accept, Delta, Done, Error, Snapshot, TurnFrame, encode
-from gateway.web.outlet import SEND_SECONDS
+from gateway.web.counts import Admission, Drop, Transport
+from gateway.web.keys import COUNTS
+from gateway.web.outlet import SEND_SECONDS, Close
 
 # Shows a reader that left, which nothing else would while there is nothing to write, and keeps proxies open.
 COMMENT_SECONDS = 15.0
 COMMENT = b": still here\n\n"
+# What a WebSocket has where the reader just leaves (RFC 6455, 7.4.1).
+LEFT = 1006
 HEADERS = {
     hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8",
     hdrs.CACHE_CONTROL: "no-store, no-transform",
@@ -31,7 +35,9 @@ async def send_events(
     """Send `frames` of a turn until its end or until the reader leaves; `id` is `turn_id:position`."""
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
-    position = after
+    position, counts, code = after, request.app[COUNTS], LEFT
+    counts.admissions[Transport.SSE, Admission.ACCEPTED] += 1
+    counts.streams += 1
     try:
         async with aclosing(frames):
             async for frame in _with_silence(frames):
@@ -42,6 +48,8 @@ async def send_events(
                         position = to
                     case Accept(turn_id=turn_id):
                         pass
+                if frame is not None:
+                    counts.sent[type(frame)] += 1
                 async with asyncio.timeout(SEND_SECONDS):
                     await response.write(_event(frame, turn_id=turn_id, position=position))
         if request.transport is not None:
@@ -51,12 +59,18 @@ async def send_events(
             await response.write_eof()
         if request.transport is not None:
             request.transport.set_write_buffer_limits()
+        code = Close.OK
     except TimeoutError:
+        counts.drops[Drop.SLOW] += 1
+        code = Close.SLOW_READER
         if request.transport is not None:
             request.transport.abort()
     except (ClientError, ConnectionError):
         # It left. The turn goes on for whoever resumes it.
         return response
+    finally:
+        counts.streams -= 1
+        counts.disconnected(Transport.SSE, code)
     return response
 
 

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
 from gateway.web.connection import Connection
-from gateway.web.keys import SERVICE, SESSIONS
+from gateway.web.counts import Admission, Transport
+from gateway.web.keys import COUNTS, SERVICE, SESSIONS
 from gateway.web.limits import DOOR, check_origin
 from gateway.web.outlet import Close, Outlet
 
@@ -21,7 +22,7 @@ WRITER_LIMIT = 16_384
 async def websocket(request: web.Request) -> web.WebSocketResponse:
     """Serve one WebSocket client."""
     check_origin(request)
-    app = request.app
+    app, counts = request.app, request.app[COUNTS]
     # Not with a context manager: it would be kept as long as the connection, half a kilobyte each.
     address = app[DOOR].enter(request)
     try:
@@ -37,7 +38,7 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
             writer_limit=WRITER_LIMIT,
         )
         await socket.prepare(request)
-        outlet = Outlet(socket, transport=request.transport)
+        outlet = Outlet(socket, transport=request.transport, counts=counts)
         connection = Connection(
             socket,
             outlet=outlet,
@@ -47,13 +48,16 @@ async def websocket(request: web.Request) -> web.WebSocketResponse:
             traceparent=request.headers.get("traceparent"),
         )
         if socket.ws_protocol != SUBPROTOCOL:
+            counts.admissions[Transport.WEBSOCKET, Admission.BAD_REQUEST] += 1
             await outlet.close(Close.SUBPROTOCOL)
             return socket
+        counts.admissions[Transport.WEBSOCKET, Admission.ACCEPTED] += 1
         app[CONNECTIONS].add(connection)
         try:
             await connection.run()
         finally:
             app[CONNECTIONS].discard(connection)
+            counts.disconnected(Transport.WEBSOCKET, outlet.closed_with or socket.close_code)
         return socket
     finally:
         app[DOOR].leave(address)

@@ -42,10 +42,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     took: list[float] = []
     ask = RedisLink.ask
 
-    async def timed(link: RedisLink, command: Any, *, patience: float = CALL_SECONDS) -> Any:
+    async def timed(
+        link: RedisLink, command: Any, *, patience: float = CALL_SECONDS, **how: Any
+    ) -> Any:
         began = time.perf_counter()
         try:
-            return await ask(link, command, patience=patience)
+            return await ask(link, command, patience=patience, **how)
         finally:
             # But for the listening, which waits by design and holds nobody up.
             if patience == CALL_SECONDS:
