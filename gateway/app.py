@@ -27,7 +27,7 @@ from gateway.resources import static_folder
 from gateway.settings import Settings
 from gateway.web.counts import Counts
 from gateway.web.health import add_health
-from gateway.web.keys import COUNTS, SERVICE, SESSIONS, STORE, TIMELINES
+from gateway.web.keys import CACHE, COUNTS, SERVICE, SESSIONS, STORE, TIMELINES
 from gateway.web.limits import ALLOWED_ORIGINS, DOOR, Door
 from gateway.web.loop_lag import watch_loop
 from gateway.web.metrics import METRICS, Metrics
@@ -147,6 +147,7 @@ async def _open(
     app[SERVICE] = service
     app[REPORTS] = store
     app[STORE] = store
+    app[CACHE] = cache
 
 
 def _rules(

@@ -54,6 +54,10 @@ class FakeCache:
     def __init__(self) -> None:
         self.kept: dict[UUID, History] = {}
 
+    async def reachable(self) -> bool:
+        """Return that it can be reached."""
+        return True
+
     async def recall(self, session_id: UUID) -> History | None:
         """Return what was remembered."""
         return self.kept.get(session_id)

@@ -28,6 +28,11 @@ class RedisCache:
         self._ttl_seconds = ttl_seconds
         self._decoder = msgspec.msgpack.Decoder(_Remembered)
 
+    async def reachable(self) -> bool:
+        """Return whether Redis answers; one that did not is left alone for a while."""
+        reply = await self._link.ask(lambda redis: redis.ping(), operation=Operation.PING)
+        return reply is not None
+
     async def recall(self, session_id: UUID) -> History | None:
         """Return what was remembered, or None."""
         value = await self._link.ask(
@@ -56,6 +61,9 @@ class RedisCache:
 
 class NoCache:
     """The `Cache` where there is no Redis."""
+
+    async def reachable(self) -> None:
+        """Return None."""
 
     async def recall(self, session_id: UUID) -> History | None:
         """Return None."""

@@ -180,6 +180,10 @@ class Observer(Protocol):
 class Cache(Protocol):
     """The recent exchanges, quickly. It may forget, and it never raises."""
 
+    async def reachable(self) -> bool | None:
+        """Return whether it can be reached, None where there is none to reach."""
+        ...
+
     async def recall(self, session_id: UUID) -> History | None:
         """Return what was remembered, or None."""
         ...

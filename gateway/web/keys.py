@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.chat.ports import Store
+from gateway.chat.ports import Cache, Store
 from gateway.chat.service import ChatService
 from gateway.chat.sessions import Sessions
 from gateway.web.counts import Counts
@@ -10,6 +10,7 @@ from gateway.web.timelines import Timelines
 
 SERVICE = web.AppKey("service", ChatService)
 STORE = web.AppKey("store", Store)
+CACHE = web.AppKey("cache", Cache)
 COUNTS = web.AppKey("counts", Counts)
 TIMELINES = web.AppKey("timelines", Timelines)
 SESSIONS = web.AppKey("sessions", Sessions)

@@ -2,29 +2,24 @@
 
 from aiohttp import hdrs, web
 
-from gateway.chat.errors import GatewayError
-from gateway.web.keys import SERVICE, STORE
+from gateway.web.keys import SERVICE
 from gateway.web.metrics import CONTENT_TYPE, METRICS
 from gateway.web.problems import json_response
+from gateway.web.readiness import look
 
 
 def create_ops_app(app: web.Application) -> web.Application:
     """Return the application of the ops listener, which answers for `app`."""
 
-    async def readyz(_request: web.Request) -> web.Response:
-        if SERVICE not in app:
-            return json_response({"status": "starting"}, status=503)
-        service, status = app[SERVICE], "ok"
-        try:
-            await app[STORE].ping()
-        except GatewayError:
-            status = "storage_unavailable"
-        if service.draining:
-            status = "draining"
-        return json_response(
-            {"status": status, "turns": service.running, "answers_pending": service.pending},
-            status=200 if status == "ok" else 503,
-        )
+    async def readyz(request: web.Request) -> web.Response:
+        readiness = await look(app)
+        body: dict[str, object] = {"status": readiness.status}
+        if SERVICE in app:
+            service = app[SERVICE]
+            body |= {"turns": service.running, "answers_pending": service.pending}
+        if "verbose" in request.query:
+            body["checks"] = readiness.checks
+        return json_response(body, status=200 if readiness.ready else 503)
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(
@@ -34,6 +29,8 @@ def create_ops_app(app: web.Application) -> web.Application:
     ops = web.Application()
     ops.router.add_get("/livez", livez)
     ops.router.add_get("/readyz", readyz)
+    # The name that Kubernetes gave up and others still ask for.
+    ops.router.add_get("/healthz", readyz)
     ops.router.add_get("/metrics", metrics)
     return ops
 

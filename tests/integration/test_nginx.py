@@ -158,7 +158,7 @@ async def test_a_dead_process_is_passed_over(two: Fleet, database: Database) -> 
         await dead.start()
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/metrics/x"])
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/healthz", "/metrics/x"])
 async def test_the_ops_listener_is_not_public(two: Fleet, path: str) -> None:
     """What machines ask is not passed on."""
     async with aiohttp.ClientSession() as http, http.get(f"{two.url}{path}") as response:
