@@ -5,9 +5,11 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from gateway.chat.errors import ConfigError
 from gateway.logs import log_unhandled
@@ -17,8 +19,16 @@ logger = logging.getLogger(__name__)
 
 # Handlers are told to end before this (their sockets are closed); what still hangs then is cut.
 SHUTDOWN_SECONDS = 5.0
-# The only bound on headers that never end; nginx in front has its own.
+# So long a connection may take for the headers of its first request, and again for those of each next one.
+# Then aiohttp closes it, whether it says nothing or says it slowly. nginx in front has its own bound.
 KEEPALIVE_SECONDS = 15.0
+# What comes of a body after its answer is read for so long, so that the client gets to see the answer.
+LINGER_SECONDS = 4.0
+# Connections that wait to be accepted: thousands of pages come back at once after a restart.
+BACKLOG = 1024
+# The kernel drops a connection whose peer takes nothing of what waits for it for so long (tcp(7)). Who asks
+# for megabytes and does not read them would keep them here, because aiohttp waits for a reader without end.
+UNREAD_SECONDS = 20.0
 
 
 @contextlib.asynccontextmanager
@@ -35,6 +45,7 @@ async def listening(
     A gateway is drained for `drain_seconds` after the block. Raises `ConfigError` for an address that cannot
     be had.
     """
+    logging.getLogger("aiohttp.server").addFilter(_is_of_ours)
     runner = web.AppRunner(
         app,
         # Ours says what is worth saying; aiohttp's has the query string in it.
@@ -43,27 +54,54 @@ async def listening(
         handler_cancellation=False,
         shutdown_timeout=SHUTDOWN_SECONDS,
         keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+        # Nobody needs it, and a few bytes would become megabytes.
+        auto_decompress=False,
     )
     try:
         await runner.setup()
-        site = web.TCPSite(runner, host, port, reuse_port=reuse_port or None)
+        server = await _listen(runner, host=host, port=port, reuse_port=reuse_port)
         try:
-            await site.start()
-        except OSError as error:
-            # asyncio's own sentence repeats the address; what getaddrinfo says has no number above 0.
-            number = error.errno or 0
-            reason = os.strerror(number) if number > 0 else error.strerror
-            raise ConfigError(f"{host}:{port}: {reason}") from None
-        address = runner.addresses[0]
-        logger.info("server.listening", extra={"host": address[0], "port": address[1]})
-        yield address[1]
-        if drain_seconds:
+            address = server.sockets[0].getsockname()
+            logger.info("server.listening", extra={"host": address[0], "port": address[1]})
+            yield address[1]
+        finally:
             # First of all, so that whoever connects from now on finds another process.
-            await site.stop()
+            server.close()
+        if drain_seconds:
             await drain(app, seconds=drain_seconds)
     finally:
         await runner.cleanup()
         logger.info("server.stopped")
+
+
+def _is_of_ours(record: logging.LogRecord) -> bool:
+    """Say in a line that a request was no HTTP, for which aiohttp has an error and a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, HttpProcessingError):
+        return True
+    logger.info("request.malformed", extra={"error_type": type(error).__name__})
+    return False
+
+
+async def _listen(
+    runner: web.AppRunner, *, host: str, port: int, reuse_port: bool
+) -> asyncio.Server:
+    assert runner.server is not None, "it is set up"
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            runner.server, host, port, backlog=BACKLOG, reuse_port=reuse_port or None
+        )
+    except OSError as error:
+        # asyncio's own sentence repeats the address; what getaddrinfo says has no number above 0.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        raise ConfigError(f"{host}:{port}: {reason}") from None
+    for listener in server.sockets:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; connections inherit it
+            milliseconds = round(UNREAD_SECONDS * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    return server
 
 
 async def until_stopped() -> None:

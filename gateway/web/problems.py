@@ -89,6 +89,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except GatewayError as error:
         count_refusal(request, error)
         frame = refusal(error, locale=locale_of_request(request), trace_id=trace.trace_id)
+    except ConnectionError:
+        # The client left midway; those to others are translated where they come in. Nobody will read this.
+        return web.Response(status=HTTPStatus.BAD_REQUEST)
     except Exception:
         logger.exception("request.crashed")
         frame = refusal(Internal(), locale=locale_of_request(request), trace_id=trace.trace_id)

@@ -267,6 +267,8 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError:
+        raise InvalidFrame from None
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
