@@ -1,16 +1,13 @@
 """Stream answers from OpenAI, or anything that speaks its API, and translate its errors.
 
-The SDK gives authentication, transport and errors; the bytes are read here, because its own iteration costs
-ten times as much CPU for a chunk (docs/performance.md).
+The SDK gives addresses, headers and transport. The request is sent and its bytes are read here, because the
+SDK's own way costs ten times as much CPU for a chunk, and twice as much for a turn (docs/performance.md).
 """
 
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -19,17 +16,9 @@ import msgspec
 import openai
 
 from gateway.backends.chunk_reader import BAD_EVENTS, ChunkReader
+from gateway.backends.openai_refusal import refusal
 from gateway.backends.openai_wire import Line, Request
-from gateway.chat.errors import (
-    ContextTooLong,
-    GatewayError,
-    KeyInvalid,
-    QuotaExhausted,
-    UpstreamRateLimited,
-    UpstreamRejected,
-    UpstreamTruncated,
-    UpstreamUnavailable,
-)
+from gateway.chat.errors import UpstreamTruncated, UpstreamUnavailable
 from gateway.chat.records import Chunk, Message
 
 logger = logging.getLogger(__name__)
@@ -42,10 +31,10 @@ MAX_CONNECTIONS = 20_000
 KEEPALIVE_SECONDS = 30.0
 # The end of the body follows [DONE] at once, if a packet later; without it the connection cannot be kept.
 DRAIN_SECONDS = 0.1
-# A longer wait is nobody's; it also has to fit the wire and the store.
-MAX_RETRY_AFTER = 86_400.0
-# Worth another try although they are 4xx (openai-python retries the same).
-TRANSIENT_STATUS = frozenset({408, 409})
+# The deadlines are the turn's. An SDK of its own would also try again, out of the turn's sight.
+TIMEOUTS = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
+# What says why is at its beginning; the rest of an endless page is nobody's.
+REFUSAL_BYTES = 65_536
 
 
 # What a connection that breaks, and an answer that is none, raise on their way through httpx2 and the
@@ -57,20 +46,17 @@ class OpenAIClient:
     """The upstream. One client for the process: it keeps connections."""
 
     def __init__(self, *, api_key: str, base_url: str) -> None:
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            # Retries and deadlines are the turn's: the SDK would try three times, out of its sight.
-            max_retries=0,
-            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            http_client=openai.DefaultAioHttpClient(
-                # A redirect would take the prompt to somebody we were not configured with.
-                follow_redirects=False,
-                limits=httpx2.Limits(
-                    max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
-                ),
+        self._http = openai.DefaultAioHttpClient(
+            # A redirect would take the prompt to somebody we were not configured with.
+            follow_redirects=False,
+            limits=httpx2.Limits(
+                max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
             ),
         )
+        sdk = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, http_client=self._http)
+        self._url = httpx2.URL(f"{sdk.base_url}chat/completions")
+        given = {**sdk.default_headers, **sdk.auth_headers, "Accept-Encoding": "identity"}
+        self._headers = {name: text for name, text in given.items() if isinstance(text, str)}
 
     async def stream_chat(
         self, messages: Sequence[Message], *, model: str, max_output_tokens: int, traceparent: str
@@ -81,79 +67,88 @@ class OpenAIClient:
         `UpstreamUnavailable`, and `UpstreamTruncated` for a stream that breaks after its first content.
         """
         started = finished = False
-        response: openai.AsyncAPIResponse[object] | None = None
+        response: httpx2.Response | None = None
+        request = Request(
+            model=model,
+            messages=[Line(message.role, message.text) for message in messages],
+            max_completion_tokens=max_output_tokens,
+        )
         try:
-            request = Request(
-                model=model,
-                messages=[Line(message.role, message.text) for message in messages],
-                max_completion_tokens=max_output_tokens,
-            )
-            async with self._post(request, traceparent=traceparent) as response:
+            async with (
+                self._post(request, traceparent=traceparent) as response,
+                contextlib.aclosing(_body(response)) as body,
+            ):
+                if not response.is_success:
+                    beginning = await _beginning(body)
+                    raise refusal(
+                        response.status_code, headers=response.headers, body=beginning
+                    ) from None
                 reader = ChunkReader()
-                async with contextlib.aclosing(_body(response)) as body:
-                    async for data in body:
-                        chunk = reader.feed(data)
-                        if chunk is not None:
-                            started = started or bool(chunk.text)
-                            finished = finished or chunk.finish_reason is not None
-                            yield chunk
-                        if reader.broken is not None:
-                            raise reader.broken
-                        if reader.done:
-                            await _drain(body)
-                            return
-        except openai.APIError as error:
-            raise _translate(error) from None
+                async for data in body:
+                    chunk = reader.feed(data)
+                    if chunk is not None:
+                        started = started or bool(chunk.text)
+                        finished = finished or chunk.finish_reason is not None
+                        yield chunk
+                    if reader.broken is not None:
+                        raise reader.broken
+                    if reader.done:
+                        await _drain(body)
+                        return
         except BROKEN as error:
+            kind = type(error).__name__
+            if response is None:
+                logger.warning("upstream.unreachable", extra={"error_type": kind})
+                raise UpstreamUnavailable from None
             # The connection broke, or what came is no answer: before the first content that is worth a
             # retry, after it the reader has half an answer, and after the finish reason a whole one
             # whose bill is lost.
-            logger.warning("upstream.broke", extra={"error_type": type(error).__name__})
+            logger.warning("upstream.broke", extra={"error_type": kind})
             if not finished:
                 if started:
                     raise UpstreamTruncated from None
-                status = None if response is None else response.status_code
-                raise UpstreamUnavailable(status=status) from None
+                raise UpstreamUnavailable(status=response.status_code) from None
 
     async def close(self) -> None:
         """Close the connections that are kept."""
-        await self._client.close()
+        await self._http.aclose()
 
     @contextlib.asynccontextmanager
     async def _post(
-        self, request: Request, *, traceparent: str
-    ) -> AsyncGenerator[openai.AsyncAPIResponse[object], None]:
-        # What `chat.completions.with_streaming_response.create` does, but for its walk through the type of
-        # every parameter there is, which costs more than all the rest of a turn (docs/performance.md).
-        answer: Any = await self._client.post(
-            "/chat/completions",
-            cast_to=object,
-            content=msgspec.json.encode(request),
-            options={
-                "headers": {
-                    "Content-Type": "application/json",
-                    "Accept-Encoding": "identity",
-                    "X-Stainless-Raw-Response": "stream",
-                    "traceparent": traceparent,
-                }
-            },
-            stream=True,
-            stream_cls=openai.AsyncStream[object],
+        self, body: Request, *, traceparent: str
+    ) -> AsyncGenerator[httpx2.Response, None]:
+        # What the SDK does with a request, less its walk through the type of every parameter there is and its
+        # making of each header anew: those cost more than all the rest of a turn (docs/performance.md).
+        request = httpx2.Request(
+            "POST",
+            self._url,
+            headers={**self._headers, "traceparent": traceparent},
+            content=msgspec.json.encode(body),
+            extensions=TIMEOUTS,
         )
-        response: openai.AsyncAPIResponse[object] = answer
+        response = await self._http.send(request, stream=True)
         try:
             yield response
         finally:
-            await response.close()
+            await response.aclose()
 
 
-def _body(response: openai.AsyncAPIResponse[object]) -> AsyncGenerator[bytes, None]:
-    # `iter_bytes` alone is right for an answer that was compressed although we asked for none to be; its
-    # four generators cost as much as all that is done with a chunk (docs/performance.md).
+def _body(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    # `aiter_bytes` alone is right for an answer that was compressed although we asked for none to be; its
+    # generators cost as much as all that is done with a chunk (docs/performance.md).
     compressed = "content-encoding" in response.headers
-    body: Any = response.iter_bytes() if compressed else response.http_response.stream
+    body: Any = response.aiter_bytes() if compressed else response.stream
     stream: AsyncGenerator[bytes, None] = aiter(body)
     return stream
+
+
+async def _beginning(body: AsyncIterator[bytes]) -> bytes:
+    beginning = b""
+    async for data in body:
+        beginning += data
+        if len(beginning) > REFUSAL_BYTES:
+            break
+    return beginning
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:
@@ -161,40 +156,3 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in body:
                 pass
-
-
-def _translate(error: openai.APIError) -> GatewayError:
-    if not isinstance(error, openai.APIStatusError):
-        logger.warning("upstream.unreachable", extra={"error_type": type(error).__name__})
-        return UpstreamUnavailable()
-    status = error.status_code
-    logger.warning("upstream.refused", extra={"status": status, "error_type": type(error).__name__})
-    if status == 429 and error.code == "insufficient_quota":
-        return QuotaExhausted()
-    if status == 429:
-        return UpstreamRateLimited(retry_after=_retry_after(error.response.headers))
-    if status >= 500 or status in TRANSIENT_STATUS:
-        return UpstreamUnavailable(retry_after=_retry_after(error.response.headers), status=status)
-    if status == 401:
-        return KeyInvalid()
-    if error.code == "context_length_exceeded":
-        return ContextTooLong()
-    return UpstreamRejected()
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Return the seconds of Retry-After, a number or a date (RFC 9110, 10.2.3)."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        # HTTP dates are GMT, also where they do not say so.
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - datetime.now(UTC)).total_seconds()
-    return min(max(0.0, seconds), MAX_RETRY_AFTER) if math.isfinite(seconds) else None
