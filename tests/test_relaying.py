@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from gateway.chat.company import ASKING_SECONDS
 from gateway.chat.frames import Done, Hello
 from gateway.chat.records import FinishReason, StoredTurn
 from gateway.chat.relaying import (
@@ -16,8 +17,8 @@ from gateway.chat.relaying import (
 )
 from gateway.chat.signals import Cancelled, Ended, Pieces, Started, Wanted
 from tests.builders import STOP, an_ask
-from tests.fakes import HANG, hurry, idle
-from tests.stage import end_of, follow, frames, pair, relay
+from tests.fakes import HANG, hurry, idle, pass_time
+from tests.stage import end_of, follow, frames, pair, relay, stage
 
 
 async def test_turn_is_shown_elsewhere() -> None:
@@ -256,13 +257,32 @@ async def test_own_words_are_not_heard() -> None:
         assert p.near.turns == [turn]
 
 
+async def test_process_by_itself_tells_nobody() -> None:
+    """A process that has no other beside it announces no turns."""
+    async with stage((STOP,)) as alone:
+        await idle()
+        await pass_time(ASKING_SECONDS)
+        session = await alone.enter()
+        await alone.ask(session)
+        assert not any(isinstance(signal, Started) for signal in alone.relay.told)
+
+
+async def test_newcomer_is_answered() -> None:
+    """A process that begins beside another hears of it at once, and neither thinks that it is alone."""
+    async with pair("Revenue", HANG) as p:
+        await idle()
+        await pass_time(ASKING_SECONDS)
+        here, _ = await p.enter()
+        turn = await p.begin(here)
+        assert [shown.id for shown in p.far.turns] == [turn.id]
+
+
 async def test_turn_of_an_unknown_session() -> None:
     """A turn of a session nobody opened here is passed over."""
     async with pair("Revenue ", HANG) as p:
         here, _ = await p.enter()
         await p.begin(here)
-        (started,) = p.here.relay.told[:1]
-        assert isinstance(started, Started)
+        (started,) = (s for s in p.here.relay.told if isinstance(s, Started))
         stranger = msgspec.structs.replace(started, origin=uuid4(), session_id=uuid4())
         await p.here.relay.tell(stranger)
         await idle()

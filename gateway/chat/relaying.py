@@ -6,6 +6,7 @@ from typing import assert_never
 from uuid import UUID, uuid4
 
 from gateway.chat.answer import Answer
+from gateway.chat.company import Company
 from gateway.chat.errors import GatewayError
 from gateway.chat.frames import Accept, Notice
 from gateway.chat.guard import Stop
@@ -15,7 +16,7 @@ from gateway.chat.reading import Reading
 from gateway.chat.records import StoredTurn
 from gateway.chat.rules import Rules
 from gateway.chat.sessions import Sessions
-from gateway.chat.signals import Cancelled, Ended, Part, Pieces, Started, Wanted
+from gateway.chat.signals import Cancelled, Ended, Here, Part, Pieces, Started, Wanted
 from gateway.chat.tasks import Tasks
 from gateway.chat.turn import Turn, end_frame, stored_turn
 
@@ -55,17 +56,28 @@ class Relaying:
         self._relay = relay
         self._rules = rules
         self._origin = uuid4()
+        self._company = Company(origin=self._origin, relay=relay)
         self._mirrors: dict[UUID, Turn] = {}
         self._served: dict[UUID, _Elsewhere] = {}
         self._mirroring = Tasks()
         self._serving = Tasks()
 
     async def listen(self) -> None:
-        """Act on what other processes tell, until cancelled."""
+        """Say that we are there, and act on what other processes tell, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._company.keep(), name="company")
+            group.create_task(self._listen(), name="listen")
+
+    async def _listen(self) -> None:
         async for signal in self._relay.signals():
             if signal.origin == self._origin:
                 continue
+            if self._company.hear(signal.origin):
+                # It may have begun just now, and wants to know whether it is alone.
+                self._serving.start(self._company.say_here(), name="here")
             match signal:
+                case Here():
+                    pass
                 case Started(session_id=session_id, accept=accept):
                     self._show(session_id, accept)
                 case Wanted(turn_id=turn_id, after=after):
@@ -79,6 +91,8 @@ class Relaying:
 
     def announce(self, session: LiveSession, accept: Accept) -> None:
         """Tell other processes, whose viewers of the session may want to see it, that a turn runs here."""
+        if self._company.alone:
+            return
         signal = Started(origin=self._origin, session_id=session.id, accept=accept)
         self._serving.start(self._relay.tell(signal), name="announce")
 

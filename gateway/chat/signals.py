@@ -13,6 +13,10 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=st
     origin: UUID
 
 
+class Here(Signal, frozen=True, kw_only=True):
+    """There is a process at `origin`."""
+
+
 class Started(Signal, frozen=True, kw_only=True):
     """A turn runs at `origin`; whoever has viewers of its session may show it."""
 
@@ -33,7 +37,7 @@ class Cancelled(Signal, frozen=True, kw_only=True):
     turn_id: UUID
 
 
-AnySignal = Started | Wanted | Cancelled
+AnySignal = Here | Started | Wanted | Cancelled
 
 
 class Pieces(msgspec.Struct, frozen=True, kw_only=True, tag="pieces"):
