@@ -224,3 +224,10 @@ def test_progress_is_not_told_after_the_end() -> None:
     answer.report(WAITING)
     answer.end()
     assert read(answer) == []
+
+
+def test_position_is_held_where_its_pieces_are() -> None:
+    """A position is known from the joined pieces to the last one, and nowhere else."""
+    answer = Answer(before="abc", first=3)
+    answer.append("d")
+    assert [position for position in range(6) if answer.holds(position)] == [3, 4]

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from gateway.chat.codes import Code
@@ -119,3 +120,20 @@ def test_refusal() -> None:
     timeline.refuse(StorageUnavailable(), at=0.2)
     assert (timeline.ended, timeline.ending) == (0.2, Ending.STORAGE_ERROR)
     assert (timeline.code, timeline.accepted) == (Code.STORAGE_UNAVAILABLE, None)
+
+
+def test_time_per_chunk_is_a_mean() -> None:
+    """The time from chunk to chunk is that between the first and the last, shared among them."""
+    timeline = msgspec.structs.replace(a_timeline(), first_chunk=1.0, last_chunk=2.0, pieces=5)
+    assert timeline.per_chunk == 0.25
+
+
+@pytest.mark.parametrize(("first", "last", "pieces"), [(None, None, 0), (1.0, 1.0, 1)])
+def test_one_chunk_has_no_time_per_chunk(
+    first: float | None, last: float | None, pieces: int
+) -> None:
+    """Without two chunks there is no time between them."""
+    timeline = msgspec.structs.replace(
+        a_timeline(), first_chunk=first, last_chunk=last, pieces=pieces
+    )
+    assert timeline.per_chunk is None

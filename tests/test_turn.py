@@ -240,3 +240,10 @@ def test_view_of_a_running_turn() -> None:
     stored = a_stored_turn(state=TurnState.STREAMING, partial=partial, outcome=None)
     view = turn_view(stored, locale=Locale.EN, budget=a_budget())
     assert (view.text, view.to, view.end) == ("Revenue", 1, None)
+
+
+def test_turn_holds_what_its_answer_holds() -> None:
+    """Whether a viewer can be given only what comes after its position is up to the answer."""
+    turn = a_turn()
+    turn.answer.append("Revenue")
+    assert (turn.holds(1), turn.holds(2)) == (True, False)
