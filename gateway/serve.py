@@ -110,12 +110,12 @@ async def _listen(
 
 async def until_stopped() -> None:
     """Wait for SIGINT or SIGTERM; what was made until now is taken to stay."""
-    _collect_less()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_unhandled)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    _collect_less()
     try:
         await stop.wait()
     finally:
