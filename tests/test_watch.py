@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.backends.watch import Operation, Result, watched
+from tests.fakes import idle
 
 Told = list[tuple[Operation, Result, float]]
 
@@ -41,9 +42,25 @@ def test_failure(error: Exception, result: Result) -> None:
     assert [said[1] for said in told] == [result]
 
 
-def test_cancelled() -> None:
+async def test_cancelled_by_us() -> None:
     """A call that we gave up says nothing of the dependency."""
+    told: Told = []
+
+    async def wait() -> None:
+        with watched(lambda *said: told.append(said), Operation.PING):
+            await asyncio.get_running_loop().create_future()
+
+    task = asyncio.create_task(wait())
+    await idle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told == []
+
+
+async def test_cancelled_by_the_dependency() -> None:
+    """A call that was cancelled and not by us was cancelled by the other side: it took too long."""
     told: Told = []
     with pytest.raises(asyncio.CancelledError):
         call(told, asyncio.CancelledError())
-    assert told == []
+    assert [said[1] for said in told] == [Result.TIMEOUT]

@@ -84,8 +84,9 @@ class RedisLink:
 
     async def _try(self) -> None:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await self._redis.ping()
+            with watched(self._watch, Operation.PING):
+                async with asyncio.timeout(CALL_SECONDS):
+                    await self._redis.ping()
         except Exception as error:
             logger.debug("redis.still_failing", extra={"error_type": type(error).__name__})
         else:

@@ -1,5 +1,6 @@
 """Tell how long the calls of a dependency take, and what came of them."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,12 @@ def watched(watch: Watch, operation: Operation) -> Iterator[None]:
         yield
     except TimeoutError:
         watch(operation, Result.TIMEOUT, time.monotonic() - began)
+        raise
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            # Not by us: so aiopg says that Postgres cancelled a statement, most often for its time.
+            watch(operation, Result.TIMEOUT, time.monotonic() - began)
         raise
     except Exception:
         watch(operation, Result.ERROR, time.monotonic() - began)

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.backends import postgres as module
 from gateway.backends.postgres import Database
+from gateway.backends.watch import Operation
 from gateway.chat.errors import ConfigError, Internal, StorageUnavailable
 from gateway.dev.embedded_server import EmbeddedServer
 
@@ -84,6 +85,22 @@ async def test_a_statement_timeout_is_no_cancellation(
         await database.fetch("SELECT pg_sleep(2)")
     assert [r.__dict__["pgcode"] for r in caplog.records if r.msg == "storage.failed"] == ["57014"]
     assert await database.fetch("SELECT 1") == [(1,)]
+    await database.close()
+
+
+async def test_statements_are_told(postgres: EmbeddedServer) -> None:
+    """Statements are told with what came of them, as the caller named them."""
+    told: list[tuple[str, str]] = []
+    database = Database(
+        postgres.url, pool_size=1, watch=lambda what, result, _: told.append((what, result))
+    )
+    await database.fetch("SELECT 1", operation=Operation.PING)
+    with pytest.raises(Internal):
+        await database.fetch("SELECT nothing", operation=Operation.HISTORY)
+    await database.fetch("SELECT set_config('statement_timeout', '50', false)")
+    with pytest.raises(StorageUnavailable):
+        await database.fetch("SELECT pg_sleep(2)", operation=Operation.RESERVE)
+    assert told == [("ping", "ok"), ("history", "error"), ("command", "ok"), ("reserve", "timeout")]
     await database.close()
 
 

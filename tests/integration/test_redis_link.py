@@ -11,6 +11,7 @@ import pytest
 
 from gateway.backends import redis_link as module
 from gateway.backends.redis_link import CALL_SECONDS, RedisLink
+from gateway.backends.watch import Operation
 from gateway.chat.errors import ConfigError
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.helpers import down, eventually, hung
@@ -128,6 +129,19 @@ async def test_nobody_waits_again(link: RedisLink, redis: EmbeddedServer, no_bre
             assert await get(link) is None
             await asyncio.sleep(0)
         assert time.monotonic() - began < SLACK_SECONDS
+
+
+async def test_calls_are_told(redis: EmbeddedServer, no_breaker: None) -> None:
+    """Calls are told with what came of them, those that look whether Redis is back too."""
+    told: list[tuple[str, str]] = []
+    link = RedisLink(redis.url, watch=lambda what, result, _: told.append((what, result)))
+    await link.ask(lambda redis: redis.get("mine"), operation=Operation.RECALL)
+    async with down(redis):
+        await link.ask(lambda redis: redis.get("mine"), operation=Operation.RECALL)
+        await link.ask(lambda redis: redis.get("mine"), operation=Operation.RECALL)
+        await eventually(lambda: asyncio.sleep(0, len(told) == 3))
+    assert told == [("recall", "ok"), ("recall", "error"), ("ping", "error")]
+    await link.close()
 
 
 async def test_one_try_at_a_time(
