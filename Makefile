@@ -64,8 +64,9 @@ stress: .venv/checks node_modules/.package-lock.json  ## Run the tests with long
 	@tests/browser/install-chromium
 	$(BIN)/pytest -m stress
 
-bench: .venv/checks  ## Measure
-	$(BIN)/python -m tests.bench
+bench: .venv/bench  ## Measure for half an hour on a quiet machine; renews docs/performance.md and its plots
+	$(BIN)/python -m tests.bench --keep
+	$(BIN)/python -m tests.bench.report
 
 coverage: .venv/checks node_modules/.package-lock.json  ## Run the tests and say which lines they leave out
 	@tests/browser/install-chromium
@@ -86,6 +87,9 @@ lock: .venv/runs  ## Pin the newest versions that setup.cfg allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--custom-compile-command 'make lock' --no-emit-index-url --output-file requirements-test.lock \
 		--constraint requirements.lock --extra test setup.cfg
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--custom-compile-command 'make lock' --no-emit-index-url --output-file requirements-bench.lock \
+		--constraint requirements-test.lock --extra bench setup.cfg
 
 clean:  ## Remove everything that can be made again
 	rm -rf .venv .dev node_modules build dist *.egg-info .coverage* .*_cache .hypothesis
@@ -101,4 +105,8 @@ clean:  ## Remove everything that can be made again
 
 .venv/checks: .venv/runs requirements-test.lock
 	$(PIP_INSTALL) --requirement requirements-test.lock
+	@touch $@
+
+.venv/bench: .venv/checks requirements-bench.lock
+	$(PIP_INSTALL) --requirement requirements-bench.lock
 	@touch $@

@@ -10,6 +10,7 @@ import msgspec
 
 from tests.bench.cores import OTHERS, pinned
 from tests.bench.figures import figures
+from tests.bench.keeping import keep, setting
 from tests.bench.memory import memory
 from tests.bench.processes import processes
 from tests.bench.progress import Progress
@@ -66,6 +67,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short run")
     parser.add_argument("--runs", type=int)
     parser.add_argument("--streams", type=int, nargs="+", help="of the paced ones")
+    parser.add_argument(
+        "--keep", action="store_true", help="in docs/performance.json, for `-m tests.bench.report`"
+    )
     parser.add_argument("--only", type=Which, nargs="+", help=", ".join(Which))
     arguments = parser.parse_args()
     chosen = {
@@ -80,9 +84,13 @@ def main() -> None:
     parts = set(arguments.parts or Part)
     steps = [step for make, within in STEPS.items() if parts & within for step in make(scale)]
     _allow_files()
+    here = setting()
     with pinned(OTHERS):
         results = asyncio.run(measure(steps))
+    results.settings = dict.fromkeys(parts, here)
     print(aligned(rows(figures(results))))
+    if arguments.keep:
+        keep(results)
 
 
 def _allow_files() -> None:

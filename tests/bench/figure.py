@@ -24,6 +24,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     floor: float | None = None
     usual: float | None = None
     gateway: float | None = None
+    # Whether these compare.
+    ratios: bool = True
     promises: tuple[Promise, ...] = ()
 
 

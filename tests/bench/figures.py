@@ -50,6 +50,9 @@ def figures(results: Results) -> Iterator[Figure]:
         yield from _round_trips(results.round_trips)
     for (case, streams), runs in _loads(results.runs):
         yield from _delays(case, streams, runs)
+    refused = sum(run.refused for run in results.runs)
+    if refused:
+        yield judged(Figure(name="Questions refused, all runs", gateway=refused), [at_most(0)])
     yield from _memory(results.weights)
     yield from _processes(results.processes)
 
@@ -110,7 +113,7 @@ def _memory(weights: Sequence[Weight]) -> Iterator[Figure]:
     idle = {which: _slope(weights, Held.IDLE, which) for which in Which}
     for held, name in (
         (Held.IDLE, "Memory of an idle connection"),
-        (Held.STREAMING, "Memory of a connection with a running answer"),
+        (Held.STREAMING, "Memory of a running answer"),
         (Held.ANSWERED, "Memory of an answer that has ended"),
     ):
         kb: dict[Which, float] = {}
@@ -128,6 +131,8 @@ def _memory(weights: Sequence[Weight]) -> Iterator[Figure]:
                 floor=kb.get(Which.FLOOR),
                 usual=kb.get(Which.USUAL),
                 gateway=kb.get(Which.GATEWAY),
+                # What is left of an answer is next to nothing, and some of it by chance.
+                ratios=held is not Held.ANSWERED,
             )
             yield judged(row, WEIGHT_RULES.get(held, ()))
     turns = [weight for weight in weights if weight.held is Held.TURNS]

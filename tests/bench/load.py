@@ -22,10 +22,13 @@ PERCENTILES = (1, 10, 25, 50, 75, 90, 95, 99, 100)
 
 
 class Told(msgspec.Struct, frozen=True):
-    """Seconds it took, frames that came, and delays in microseconds by percentile."""
+    """Seconds it took, of them on a processor, frames, and delays in microseconds by percentile."""
 
     seconds: float
+    cpu: float
     frames: int
+    # Questions that got an error for an answer.
+    refused: int
     first: dict[int, int]
     ages: dict[int, int]
 
@@ -77,15 +80,21 @@ async def main() -> None:
     heard.frames = 0
     # Not evenly: the chunks of many streams would come at the same few moments.
     chance = random.Random(0)
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     await asyncio.gather(
         *(
             talk(visitor, answers=arguments.answers, delay=chance.uniform(0, arguments.spread))
             for visitor in visitors
         )
     )
-    seconds = time.monotonic() - began
-    told = Told(seconds, heard.frames, percentiles(heard.first), percentiles(heard.ages))
+    told = Told(
+        seconds=time.monotonic() - began,
+        cpu=time.process_time() - cpu,
+        frames=heard.frames,
+        refused=heard.refused,
+        first=percentiles(heard.first),
+        ages=percentiles(heard.ages),
+    )
     print(msgspec.json.encode(told).decode(), flush=True)
     # They are closed before the server is: it would say so in its log for each of them.
     for visitor in visitors:

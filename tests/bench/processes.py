@@ -16,7 +16,7 @@ from tests.bench.results import ProcessesRun, Results
 from tests.bench.scale import Scale
 from tests.bench.servers import Stand, Which, serving
 from tests.bench.step import Step
-from tests.bench.streaming import CHUNKS, RATE, SPREAD_SECONDS
+from tests.bench.streaming import RATE
 from tests.bench.upstream import Program
 from tests.integration.gateway_process import free_port
 
@@ -32,11 +32,11 @@ def processes(scale: Scale) -> Iterator[Step]:
         for count in COUNTS:
             yield Step(
                 f"{count} processes, run {run + 1}",
-                partial(_measure, count, count * scale.shared_streams),
+                partial(_measure, count, count * scale.shared_streams, scale),
             )
 
 
-async def _measure(count: int, streams: int, stand: Stand, results: Results) -> None:
+async def _measure(count: int, streams: int, scale: Scale, stand: Stand, results: Results) -> None:
     port = str(free_port())
     async with AsyncExitStack() as stack:
         servers = [
@@ -48,14 +48,14 @@ async def _measure(count: int, streams: int, stand: Stand, results: Results) -> 
         await stand.upstream.play(Program())
         for _ in servers:
             await warm_up(servers[0])
-        await stand.upstream.play(Program(chunks=CHUNKS, rate=RATE))
+        await stand.upstream.play(Program(chunks=scale.paced_chunks, rate=RATE))
         together = servers[0]._replace(pids=tuple(pid for s in servers for pid in s.pids))
-        told, cpu = await put_under(together, streams=streams, spread=SPREAD_SECONDS)
+        told, cpu = await put_under(together, streams=streams, spread=scale.spread_seconds)
     results.processes.append(
         ProcessesRun(
             streams=streams,
-            cpu=sum(cpu) / (streams * CHUNKS) * 1e6,
-            shares=[used / sum(cpu) for used in cpu],
-            seconds=told.seconds,
+            cpu=round(sum(cpu) / (streams * scale.paced_chunks) * 1e6, 2),
+            shares=[round(used / sum(cpu), 3) for used in cpu],
+            seconds=round(told.seconds, 2),
         )
     )

@@ -27,7 +27,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float
     # Of its core, while it was under load: near 1, the delays are those of a queue.
     busy: float
+    # The same of the clients and the upstream together: near 1, they are what is measured.
+    load_busy: float
     frames_an_answer: float
+    # Questions that got an error for an answer; they are in no other figure.
+    refused: int
     # Microseconds by percentile: from question to first text, and from the upstream's writing to arrival.
     first: dict[int, int]
     ages: dict[int, int]
@@ -77,9 +81,23 @@ class ProcessesRun(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class Results(msgspec.Struct, kw_only=True):
-    """All of one `make bench`."""
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and when something was measured."""
 
+    day: str
+    processor: str
+    cores: int
+    system: str
+    libraries: str
+    # How busy the machine was with other work: processes that wanted to run, on average over a minute.
+    load_before: float
+
+
+class Results(msgspec.Struct, kw_only=True):
+    """All of one `make bench`, or of some of its parts."""
+
+    # By part.
+    settings: dict[str, Setting] = {}
     runs: list[Run] = []
     turns: list[TurnRun] = []
     round_trips: RoundTrips | None = None

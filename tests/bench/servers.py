@@ -54,6 +54,7 @@ class Upstream:
 
     def __init__(self, url: str, *, process: asyncio.subprocess.Process) -> None:
         self.url = url
+        self.pid = process.pid
         self._process = process
 
     async def play(self, program: Program) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
+from tests.bench.cores import cpu_seconds
 from tests.bench.loading import put_under, warm_up
 from tests.bench.results import Case, Results, Run
 from tests.bench.scale import Scale
@@ -14,9 +15,6 @@ from tests.bench.upstream import Program
 CHUNKS = 200
 RATE = 20.0
 FLAT_OUT_STREAMS = 50
-# Questions are spread over half the time an answer takes: nobody's visitors ask in one instant, and all
-# answers run together for the other half.
-SPREAD_SECONDS = 5.0
 # Long enough that all of a burst run together, short enough for many bursts.
 BURST_CHUNKS = 40
 
@@ -41,9 +39,11 @@ def flat_out(scale: Scale) -> Iterator[Step]:
 
 def paced(scale: Scale) -> Iterator[Step]:
     """Let chunks come as models write them."""
-    program = Program(chunks=CHUNKS, rate=RATE, stamped=True)
+    program = Program(chunks=scale.paced_chunks, rate=RATE, stamped=True)
     for streams in scale.paced_streams:
-        yield from _compare(Load(Case.PACED, streams, 1, SPREAD_SECONDS, program), scale=scale)
+        yield from _compare(
+            Load(Case.PACED, streams, 1, scale.spread_seconds, program), scale=scale
+        )
 
 
 def alone(scale: Scale) -> Iterator[Step]:
@@ -72,18 +72,22 @@ async def _measure(load: Load, which: Which, stand: Stand, results: Results) -> 
         await stand.upstream.play(Program())
         await warm_up(server)
         await stand.upstream.play(load.program)
+        playing = cpu_seconds(stand.upstream.pid)
         told, (cpu,) = await put_under(
             server, streams=load.streams, answers=load.answers, spread=load.spread
         )
-    answers = load.streams * load.answers
+        playing = cpu_seconds(stand.upstream.pid) - playing
+    answers = load.streams * load.answers - told.refused
     results.runs.append(
         Run(
             case=load.case,
             streams=load.streams,
             which=which,
-            cpu=cpu / (answers * load.program.chunks) * 1e6,
-            busy=cpu / told.seconds,
-            frames_an_answer=told.frames / answers,
+            cpu=round(cpu / (answers * load.program.chunks) * 1e6, 2),
+            busy=round(cpu / told.seconds, 3),
+            load_busy=round((told.cpu + playing) / told.seconds, 3),
+            frames_an_answer=round(told.frames / answers, 1),
+            refused=told.refused,
             first=told.first,
             ages=told.ages,
         )

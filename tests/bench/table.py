@@ -25,12 +25,20 @@ def aligned(table: list[tuple[str, ...]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def markdown(table: list[tuple[str, ...]]) -> str:
+    """Return a table for a document."""
+    head, *body = ("| " + " | ".join(row) + " |" for row in table)
+    columns = len(table[0])
+    rule = "|" + "|".join("---" if n in (0, columns - 1) else "---:" for n in range(columns)) + "|"
+    return "\n".join((head, rule, *body))
+
+
 def _cells(figure: Figure) -> tuple[str, ...]:
     return (
         f"{figure.name} ({figure.unit})" if figure.unit else figure.name,
         *(_number(value) for value in (figure.floor, figure.usual, figure.gateway)),
-        _ratio(figure.gateway, figure.floor),
-        _ratio(figure.usual, figure.gateway),
+        _ratio(figure.gateway, figure.floor) if figure.ratios else "",
+        _ratio(figure.usual, figure.gateway) if figure.ratios else "",
         ", ".join(
             f"{promise.text}: {'ok' if promise.kept else 'over'}"
             for promise in figure.promises
@@ -46,4 +54,7 @@ def _number(value: float | None) -> str:
 
 
 def _ratio(value: float | None, other: float | None) -> str:
-    return f"{value / other:.2f}" if value is not None and other else ""
+    if value is None or not other:
+        return ""
+    ratio = value / other
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"

@@ -19,7 +19,6 @@ from tests.bench.wiretap import Heard, tapped
 ONE_CHUNK = Program(chunks=1)
 STREAMS = 10
 NO_CHECKPOINTS = {"resume_checkpoint_seconds": "60"}
-IDLE_SECONDS = 3.0
 
 
 def turn(scale: Scale) -> Iterator[Step]:
@@ -28,20 +27,21 @@ def turn(scale: Scale) -> Iterator[Step]:
         for which in scale.which:
             yield Step(
                 f"turns of one chunk, run {run + 1}: {which}",
-                partial(_measure_cpu, which, scale.turns // STREAMS),
+                partial(_measure_cpu, which, scale),
             )
     yield Step("round trips of a turn", partial(_count_round_trips, scale.turns // STREAMS))
 
 
-async def _measure_cpu(which: Which, answers: int, stand: Stand, results: Results) -> None:
+async def _measure_cpu(which: Which, scale: Scale, stand: Stand, results: Results) -> None:
+    answers = scale.turns // STREAMS
     await stand.upstream.play(ONE_CHUNK)
     async with serving(which, stand=stand, settings=NO_CHECKPOINTS) as server:
         await warm_up(server)
-        idle = await _idle(server)
+        idle = await _idle(server, seconds=scale.idle_seconds)
         told, (cpu,) = await put_under(server, streams=STREAMS, answers=answers)
     # What it uses while nobody is there is no turn's.
     used = cpu - idle * told.seconds
-    results.turns.append(TurnRun(which=which, cpu=used / (STREAMS * answers) * 1e6))
+    results.turns.append(TurnRun(which=which, cpu=round(used / (STREAMS * answers) * 1e6, 1)))
 
 
 async def _count_round_trips(turns: int, stand: Stand, results: Results) -> None:
@@ -62,12 +62,12 @@ async def _count_round_trips(turns: int, stand: Stand, results: Results) -> None
 
 
 def _each(heard: Heard, *, turns: int) -> dict[str, float]:
-    return {name: count / turns for name, count in heard.round_trips.items()}
+    return {name: round(count / turns, 3) for name, count in heard.round_trips.items()}
 
 
-async def _idle(server: Server) -> float:
+async def _idle(server: Server, *, seconds: float) -> float:
     """Return the CPU seconds that a server uses in a second with nobody there."""
     (pid,) = server.pids
     before = cpu_seconds(pid)
-    await asyncio.sleep(IDLE_SECONDS)
-    return (cpu_seconds(pid) - before) / IDLE_SECONDS
+    await asyncio.sleep(seconds)
+    return (cpu_seconds(pid) - before) / seconds

@@ -25,6 +25,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.frames = 0
+        self.refused = 0
         # From a question to its first text.
         self.first = array("Q")
         # From the moment the upstream wrote a chunk to its arrival.
@@ -121,7 +122,8 @@ class Visitor(asyncio.Protocol):
         if b'"done"' in kind:
             self._end.set_result(None)
         elif b'"error"' in kind:
-            raise SystemExit(f"refused: {payload!r}")
+            self._heard.refused += 1
+            self._end.set_result(None)
         elif self._greeting is not None and self._greeting in kind:
             self._greeting = None
             self._open.set_result(None)

@@ -1,0 +1,108 @@
+"""The figures of `make bench`: medians, slopes, promises, and the page that is made of them."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.bench import keeping, page
+from tests.bench.figures import figures
+from tests.bench.results import Case, Held, Results, Run, Setting, Weight
+from tests.bench.servers import Which
+
+SETTING = Setting(
+    day="2026-01-02",
+    processor="a processor",
+    cores=2,
+    system="Linux",
+    libraries="",
+    load_before=0,
+)
+
+
+def a_run(which: Which, *, cpu: float = 10, ms: int = 1, case: Case = Case.PACED) -> Run:
+    """Return a run with that much CPU for a chunk, and that delay everywhere."""
+    return Run(
+        case=case,
+        streams=800,
+        which=which,
+        cpu=cpu,
+        busy=0.5,
+        load_busy=0.5,
+        frames_an_answer=200,
+        refused=0,
+        first={50: ms * 1000, 99: ms * 1000},
+        ages={50: ms * 1000, 99: ms * 1000},
+    )
+
+
+def test_median() -> None:
+    """A figure is the median of its runs, so that one bad run does not count."""
+    runs = [a_run(Which.GATEWAY, cpu=cpu) for cpu in (10, 999, 11)]
+    assert next(figures(Results(runs=runs))).gateway == 11
+
+
+@pytest.mark.parametrize(("cpu", "kept"), [(16, True), (17, False)])
+def test_promises(cpu: float, kept: bool) -> None:
+    """A promise about a ratio is kept or not; without the other figure nothing is said."""
+    runs = [a_run(Which.FLOOR, cpu=10), a_run(Which.GATEWAY, cpu=cpu)]
+    (of_floor,) = next(figures(Results(runs=runs))).promises
+    assert of_floor.kept is kept
+
+
+def test_slope() -> None:
+    """What a connection weighs is the slope over all counts: what all share is not in it."""
+    weights = [
+        Weight(held=Held.IDLE, which=Which.GATEWAY, count=n, size=10**8 + n * 2048)
+        for n in (100, 200, 300)
+    ]
+    row = next(figures(Results(weights=weights)))
+    assert row.gateway == pytest.approx(2)
+
+
+def test_an_ended_answer() -> None:
+    """What an answer that has ended weighs is what its page weighs beyond an idle one."""
+    weights = [
+        Weight(held=held, which=Which.GATEWAY, count=n, size=n * size)
+        for held, size in ((Held.IDLE, 1024), (Held.ANSWERED, 4096))
+        for n in (100, 200)
+    ]
+    rows = {row.name: row.gateway for row in figures(Results(weights=weights))}
+    assert rows["Memory of an answer that has ended"] == pytest.approx(3)
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    """What is measured anew takes the place of the same; other parts stay."""
+    file = tmp_path / "performance.json"
+    before = [a_run(Which.GATEWAY), a_run(Which.GATEWAY, case=Case.BURST)]
+    keeping.keep(Results(settings={"cpu": SETTING}, runs=before), file)
+    anew = a_run(Which.GATEWAY, cpu=5)
+    keeping.keep(Results(settings={"delay": SETTING}, runs=[anew]), file)
+
+    kept = keeping.load(file)
+    assert kept.runs == [before[1], anew]
+    assert set(kept.settings) == {"cpu", "delay"}
+
+
+def test_only_the_figures_of_the_page_are_renewed() -> None:
+    """What people wrote on the page stays as it is."""
+    text = "# Performance\n\n## The figures\n\nold\n\n## Where the time goes\n\nThere.\n"
+    new = page.renewed(text, Results(settings={"cpu": SETTING}, runs=[a_run(Which.GATEWAY)]))
+    assert "old" not in new
+    assert "a processor" in new
+    assert new.startswith("# Performance\n\n## The figures\n\nMeasured on 2026-01-02")
+    assert new.endswith("\n\n## Where the time goes\n\nThere.\n")
+
+
+def test_the_page_is_true() -> None:
+    """docs/performance.md says what was measured."""
+    text = page.PAGE.read_text()
+    assert page.renewed(text, keeping.load()) == text
+
+
+def test_every_measurement_is_a_line() -> None:
+    """What was kept can be compared line by line with what was before."""
+    results = keeping.load()
+    lines = keeping.FILE.read_text().splitlines()
+    assert len(lines) > len(results.runs) + len(results.weights)
+    assert msgspec.json.decode("\n".join(lines), type=Results) == results
