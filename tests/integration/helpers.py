@@ -1,6 +1,7 @@
 """What the tests of the whole gateway share: a report, questions, and a hand on Redis."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
+import pytest
 
 from gateway.backends.postgres import Database
 from gateway.chat.records import ReportSnapshot
@@ -112,6 +114,11 @@ async def down(server: EmbeddedServer) -> AsyncIterator[None]:
         yield
     finally:
         await server.start()
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was logged of crashes and errors during the test."""
+    return [r.msg for r in caplog.get_records("call") if r.exc_info or r.levelno >= logging.ERROR]
 
 
 def without(frame: Frame, *names: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """HTTP as no client of good will writes it: two requests are never made of one, and no path leads out."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import pytest
 from gateway.backends.store import PostgresStore
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.chat_client import GUARD_SECONDS
+from tests.integration.helpers import failures
 from tests.running_gateway import RunningGateway, running_gateway
 
 # What is hidden in, or after, another request; its answer would say so.
@@ -166,9 +166,7 @@ async def gateway(
     monkeypatch.setattr("gateway.web.rest.BODY_SECONDS", 0.3)
     async with running_gateway(database=postgres.url) as gateway:
         yield gateway
-    assert [
-        r.msg for r in caplog.get_records("call") if r.exc_info and r.levelno >= logging.ERROR
-    ] == []
+    assert failures(caplog) == []
 
 
 async def answers(gateway: RunningGateway, *pieces: bytes) -> tuple[list[int], bytes]:

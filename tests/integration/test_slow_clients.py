@@ -1,7 +1,6 @@
 """Clients that say nothing, or a byte now and then, or take nothing: each is closed in time."""
 
 import asyncio
-import logging
 import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from gateway.serve import listening
 from gateway.web.limits import DOOR
 from tests.chat_client import GUARD_SECONDS
 from tests.integration import figures
+from tests.integration.helpers import failures
 from tests.integration.money import OPEN_DOOR, until
 from tests.running_gateway import FLAT_OUT, RunningGateway, running_gateway
 
@@ -142,7 +142,7 @@ async def test_slow_clients(
         await until(lambda: len(gateway.app[DOOR]) == 0)
     slowest = dict(sorted(zip(took, names, strict=False))[-3:])
     assert max(took) < PROMISED_SECONDS, slowest
-    assert errors(caplog) == []
+    assert failures(caplog) == []
     times.sort()
     figures.record(
         f"{clients} slow clients",
@@ -171,9 +171,4 @@ async def test_a_client_that_takes_nothing(
             await loop.sock_connect(client, ("127.0.0.1", port))
             await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             await until(lambda: len(transports) == 1 and transports[0].is_closing())
-    assert errors(caplog) == []
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[object]:
-    """Return what was logged as a failure."""
-    return [r.msg for r in caplog.get_records("call") if r.exc_info or r.levelno >= logging.ERROR]
+    assert failures(caplog) == []
