@@ -62,6 +62,7 @@ class Counts:
     def __init__(self) -> None:
         self.admissions = dict.fromkeys(product(Transport, Admission), 0)
         self.disconnects = dict.fromkeys(product(Transport, CODES), 0)
+        # The event streams that are open; WebSockets are kept in a set anyway.
         self.streams = 0
         self.received: dict[type, int] = dict.fromkeys(get_args(AnyClientFrame), 0)
         self.invalid = 0

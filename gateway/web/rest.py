@@ -26,6 +26,7 @@ from gateway.chat.frames import (
 from gateway.chat.live_session import LiveSession
 from gateway.chat.ports import Reports
 from gateway.chat.turn import Turn
+from gateway.web.admissions import EVENT_STREAM
 from gateway.web.keys import COUNTS, SERVICE, SESSIONS
 from gateway.web.limits import DOOR, check_origin
 from gateway.web.problems import CONTENT_TYPE, json_response, locale_of_request, problem
@@ -33,7 +34,6 @@ from gateway.web.sse import send_events
 
 REPORTS = web.AppKey("reports", Reports)
 BEARER = "Bearer "
-EVENT_STREAM = "text/event-stream"
 POSITION_DIGITS = 18
 # The largest body is as large as a frame: a line that needs longer for it could not carry an answer.
 BODY_SECONDS = 10.0
