@@ -10,6 +10,8 @@ HEADLINE = f"{STEM}headline"
 SUMMARY = f"{STEM}summary"
 KEY = f"sk-{STEM}key"
 TOKEN = f"{STEM}token"
+DATABASE_PASSWORD = f"{STEM}postgres"
+REDIS_PASSWORD = f"{STEM}redis"
 UPSTREAM = f"{STEM}upstream"
 # Once more in Korean, which JSON and bytes spell otherwise.
 KOREAN = "카나리아사일"

@@ -21,10 +21,11 @@ START_SECONDS = 20.0
 
 
 class GatewayProcess(msgspec.Struct):
-    """Where it listens (http), and the process itself."""
+    """Where it listens (http), the process itself, and what it has logged so far."""
 
     url: str
     process: asyncio.subprocess.Process
+    log: list[bytes]
 
     async def kill(self) -> None:
         """Kill it (kill -9) and wait until it is gone."""
@@ -64,11 +65,12 @@ async def gateway_process(
     listening = asyncio.get_running_loop().create_future()
     # The ops listener comes first, and says so too.
     ops_port = int(settings["server_ops_port"])
-    log = asyncio.create_task(_read(process.stderr, listening, ops_port=ops_port))
+    lines = list[bytes]()
+    log = asyncio.create_task(_read(process.stderr, lines, listening, ops_port=ops_port))
     try:
         async with asyncio.timeout(START_SECONDS):
             port = await listening
-        yield GatewayProcess(f"http://127.0.0.1:{port}", process)
+        yield GatewayProcess(f"http://127.0.0.1:{port}", process, lines)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -85,10 +87,15 @@ def free_port() -> int:
 
 
 async def _read(
-    log: asyncio.StreamReader, listening: asyncio.Future[int], *, ops_port: int
+    log: asyncio.StreamReader,
+    lines: list[bytes],
+    listening: asyncio.Future[int],
+    *,
+    ops_port: int,
 ) -> None:
     # To its end: a process whose log nobody reads stops when the pipe is full.
     async for line in log:
+        lines.append(line)
         if b'"server.listening"' in line and not listening.done():
             port = msgspec.json.decode(line)["port"]
             if port != ops_port:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import cast
+from typing import Protocol, cast
 
 import aiohttp
 import msgspec
@@ -25,6 +25,15 @@ PATIENCE_SECONDS = 10.0
 PROMISED_SECONDS = 1.0
 # aiohttp has one for each open connection, idle ones kept for the next request among them.
 CONNECTION_TASK = "RequestHandler.start"
+
+
+class Simulated(Protocol):
+    """A gateway whose upstream is the simulator."""
+
+    @property
+    def upstream_url(self) -> str:
+        """Where the simulator listens."""
+        ...
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -139,7 +148,7 @@ async def ask_all(clients: list[ChatClient], text: str = "Why?") -> list[Frame]:
 
 
 @asynccontextmanager
-async def faults(gateway: RunningGateway, fault: str, *, times: int) -> AsyncIterator[None]:
+async def faults(gateway: Simulated, fault: str, *, times: int) -> AsyncIterator[None]:
     """Inside the block the next `times` requests meet `fault`, whatever their model."""
     url = gateway.upstream_url.removesuffix("/v1") + "/sim/faults"
     async with aiohttp.ClientSession() as session:
