@@ -34,6 +34,7 @@ async def test_answered_turn() -> None:
             gate.set()
         await frames(turn)
         await idle()
+        span_id = told(s).attempts[0].span_id
         assert told(s) == Timeline(
             turn_id=turn.id,
             trace_id=told(s).trace_id,
@@ -43,7 +44,7 @@ async def test_answered_turn() -> None:
             context=ContextSource.NONE,
             reserved=0,
             reserved_nano=told(s).reserved_nano,
-            attempts=[Attempt(model="sim-test", began=0, result=AttemptResult.OK)],
+            attempts=[Attempt(span_id=span_id, model="sim-test", began=0, result=AttemptResult.OK)],
             first_chunk=0,
             last_chunk=4,
             worst_gap=3,

@@ -219,7 +219,7 @@ async def test_request() -> None:
     (request,) = upstream.requests
 
     assert request.line == "POST /v1/chat/completions HTTP/1.1"
-    assert request.headers["traceparent"] == TRACEPARENT
+    assert request.headers["traceparent"] == request.headers["x-client-request-id"] == TRACEPARENT
     assert request.headers["authorization"] == "Bearer sk-test"
     assert msgspec.json.decode(request.body) == {
         "model": "gpt-4o-mini",

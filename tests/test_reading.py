@@ -72,14 +72,15 @@ async def test_chunks_become_the_answer() -> None:
 
 
 async def test_request_is_the_plans() -> None:
-    """The upstream is asked for what was planned, as a child of the turn's span."""
+    """The upstream is asked for what was planned, in a span of its own below the turn's."""
     scene = Scene(FINE)
     await scene.read(a_plan(max_output_tokens=42))
     (asked,) = scene.upstream.asked
     assert asked.messages == a_plan().prompt.messages
     assert (asked.model, asked.max_output_tokens) == ("sim-test", 42)
-    assert asked.traceparent == scene.reading.trace.traceparent
-    assert TRACE_ID in asked.traceparent
+    (attempt,) = scene.reading.timeline.attempts
+    assert asked.traceparent == f"00-{TRACE_ID}-{attempt.span_id}-01"
+    assert attempt.span_id != scene.reading.trace.span_id
 
 
 async def test_first_content_has_its_time() -> None:

@@ -45,7 +45,7 @@ def a_timeline(*attempts: Attempt) -> Timeline:
 
 def an_attempt(result: AttemptResult | None = None) -> Attempt:
     """Return a request that came to `result`."""
-    return Attempt(model="sim-test", began=0.1, result=result)
+    return Attempt(span_id="00f067aa0ba902b7", model="sim-test", began=0.1, result=result)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,11 @@ def a_timeline(trace_id: str = TRACE_ID, *, turn_id: UUID | None = None) -> Time
         model="sim-test",
         accepted=0.0019,
         context=ContextSource.CACHE,
-        attempts=[Attempt(model="sim-test", began=0.0041, result=AttemptResult.OK)],
+        attempts=[
+            Attempt(
+                span_id="00f067aa0ba902b7", model="sim-test", began=0.0041, result=AttemptResult.OK
+            )
+        ],
         first_chunk=0.25,
         ended=1.5,
         ending=Ending.OK,
@@ -33,7 +37,11 @@ def test_times_in_milliseconds() -> None:
     (view,) = timelines.latest(limit=10)
     assert (view.accepted_ms, view.first_chunk_ms, view.ended_ms) == (1, 250, 1500)
     assert (view.reserved_usd, view.cost_usd) == ("0.000072", "0.000018")
-    assert view.attempts == (AttemptView(model="sim-test", began_ms=4, result=AttemptResult.OK),)
+    assert view.attempts == (
+        AttemptView(
+            span_id="00f067aa0ba902b7", model="sim-test", began_ms=4, result=AttemptResult.OK
+        ),
+    )
     assert (view.recalled_ms, view.saved_ms, view.outcome) == (None, None, Ending.OK)
 
 

@@ -43,3 +43,11 @@ def test_next_hop_is_a_child_of_our_span() -> None:
     trace = Trace(trace_id=TRACE_ID, span_id="b7ad6b7169203331")
     assert trace.traceparent == TRACEPARENT
     assert Trace.start(trace.traceparent).trace_id == TRACE_ID
+
+
+def test_a_request_is_a_span_of_its_own() -> None:
+    """Each child is another span of the same trace."""
+    trace = Trace.start(TRACEPARENT)
+    first, second = trace.child(), trace.child()
+    assert len({trace.span_id, first.span_id, second.span_id}) == 3
+    assert {first.trace_id, second.trace_id} == {TRACE_ID}

@@ -122,7 +122,13 @@ class OpenAIClient:
         request = httpx2.Request(
             "POST",
             self._url,
-            headers={**self._headers, "traceparent": traceparent},
+            # By the latter OpenAI finds a request that got no answer, and so no id of theirs
+            # (https://developers.openai.com/api/reference/overview, "Debugging requests").
+            headers={
+                **self._headers,
+                "traceparent": traceparent,
+                "X-Client-Request-Id": traceparent,
+            },
             content=msgspec.json.encode(body),
             extensions=TIMEOUTS,
         )

@@ -92,12 +92,15 @@ class Reading:
     async def _attempt(self, upstream: Upstream, plan: Plan, *, tokenizer: Tokenizer) -> None:
         meter = Meter(tokenizer, limit=plan.max_output_tokens)
         self.finish_reason = self.usage = None
-        self.timeline.attempts.append(Attempt(model=self.model, began=self.deadlines.elapsed()))
+        span = self.trace.child()
+        self.timeline.attempts.append(
+            Attempt(span_id=span.span_id, model=self.model, began=self.deadlines.elapsed())
+        )
         stream = upstream.stream_chat(
             plan.prompt.messages,
             model=self.model,
             max_output_tokens=plan.max_output_tokens,
-            traceparent=self.trace.traceparent,
+            traceparent=span.traceparent,
         )
         # Without `aclosing` the connection would stay open, and the upstream would go on billing, until
         # the garbage collector came by (openai-python#763).

@@ -78,8 +78,9 @@ ATTEMPT_RESULTS = {
 
 
 class Attempt(msgspec.Struct, kw_only=True):
-    """One request to the upstream: when it began, and what it came to once that is known."""
+    """One request to the upstream: its span, when it began, and what it came to once that is known."""
 
+    span_id: str
     model: str
     began: float
     result: AttemptResult | None = None

@@ -26,6 +26,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
             trace_id = secrets.token_hex(16)
         return cls(trace_id=trace_id, span_id=secrets.token_hex(8))
 
+    def child(self) -> Self:
+        """Return a span below this one, as each request to the upstream is."""
+        return type(self)(trace_id=self.trace_id, span_id=secrets.token_hex(8))
+
     @property
     def traceparent(self) -> str:
         """The header that makes the next hop a child of this span."""

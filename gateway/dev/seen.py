@@ -21,6 +21,7 @@ class SeenRequest:
     stream: bool
     fault: Fault | None
     traceparent: str | None
+    client_request_id: str | None = None
     billed_input: int = 0  # tokens
     billed_output: int = 0  # tokens sent so far
     finished: bool = False  # the answer was sent to its end

@@ -119,6 +119,7 @@ async def _complete(request: web.Request) -> web.StreamResponse:
         stream=bool(chat.stream),
         fault=fault,
         traceparent=request.headers.get("traceparent"),
+        client_request_id=request.headers.get("X-Client-Request-Id"),
     )
     request.app[SEEN].add(seen)
     logger.info("simulator.request", extra={"model": chat.model, "fault": fault})

@@ -1,6 +1,7 @@
 """What happened to the last turns, for whoever asks about one."""
 
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,6 +19,7 @@ KEPT = 1000
 class AttemptView(msgspec.Struct, frozen=True, kw_only=True):
     """One request to the upstream, its times in milliseconds since the question."""
 
+    span_id: str
     model: str
     began_ms: int
     result: AttemptResult | None
@@ -55,6 +57,10 @@ class Timelines:
 
     def __init__(self) -> None:
         self._told: deque[tuple[datetime, Timeline]] = deque(maxlen=KEPT)
+
+    def __iter__(self) -> Iterator[Timeline]:
+        """Yield them as they are, the latest first."""
+        return (timeline for _, timeline in self._told)
 
     def turn_ended(self, timeline: Timeline) -> None:
         """Keep `timeline`, and forget the oldest."""
@@ -100,7 +106,10 @@ def _view(timeline: Timeline, *, at: datetime) -> TimelineView:
 
 def _attempt_view(attempt: Attempt) -> AttemptView:
     return AttemptView(
-        model=attempt.model, began_ms=int(attempt.began * 1000), result=attempt.result
+        span_id=attempt.span_id,
+        model=attempt.model,
+        began_ms=int(attempt.began * 1000),
+        result=attempt.result,
     )
 
 
