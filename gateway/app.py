@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from gateway.backends.ledger import PostgresLedger
 from gateway.backends.openai_client import OpenAIClient
 from gateway.backends.postgres import Database
 from gateway.backends.redis_cache import NoCache, RedisCache
@@ -27,7 +28,16 @@ from gateway.resources import static_folder
 from gateway.settings import Settings
 from gateway.web.counts import Counts
 from gateway.web.health import add_health
-from gateway.web.keys import CACHE, COUNTS, SERVICE, SESSIONS, STORE, TIMELINES
+from gateway.web.keys import (
+    CACHE,
+    COUNTS,
+    DAY_NANO,
+    LEDGER,
+    SERVICE,
+    SESSIONS,
+    STORE,
+    TIMELINES,
+)
 from gateway.web.limits import ALLOWED_ORIGINS, DOOR, Door
 from gateway.web.loop_lag import watch_loop
 from gateway.web.metrics import METRICS, Metrics
@@ -51,6 +61,7 @@ def create_app(settings: Settings, *, simulated: bool = False) -> web.Applicatio
     app[CONNECTIONS] = set()
     app[COUNTS] = Counts()
     app[TIMELINES] = Timelines()
+    app[DAY_NANO] = nano(settings.cost.day_usd)
     app[DOOR] = Door(
         most=settings.server.max_connections,
         most_of_address=settings.server.max_connections_per_ip,
@@ -148,6 +159,7 @@ async def _open(
     app[REPORTS] = store
     app[STORE] = store
     app[CACHE] = cache
+    app[LEDGER] = PostgresLedger(database)
 
 
 def _rules(

@@ -88,11 +88,18 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
                 settings, "openai", api_key="simulator", base_url=f"http://127.0.0.1:{port}/v1"
             )
         app = create_app(settings, simulated=simulated)
-        server = settings.server
+        server, operators = settings.server, []
+        if server.ops_port:
+            ops = create_ops_app(app)
+            await stack.enter_async_context(
+                listening(ops, host=server.ops_host, port=server.ops_port)
+            )
+            operators = [f"For operators: http://{server.ops_host}:{server.ops_port}"]
         port = await stack.enter_async_context(listening(app, host=server.host, port=server.port))
         upstream = "the simulator" if simulated else settings.openai.base_url
         print(
             f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
+            *operators,
             f"What is asked is kept in {data}. Ctrl-C ends everything.",
             *(["For a real model: OPENAI_API_KEY=sk-... before the command."] if simulated else []),
             sep="\n",

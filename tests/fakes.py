@@ -12,8 +12,9 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.chat.errors import StorageUnavailable
 from gateway.chat.frames import Notice
-from gateway.chat.records import Chunk, History, Message
+from gateway.chat.records import Chunk, History, Message, Spending
 from gateway.chat.signals import AnySignal, Part
 from gateway.chat.timeline import Timeline
 from gateway.chat.turn import Turn
@@ -25,6 +26,7 @@ __all__ = [
     "CountingTokenizer",
     "FakeCache",
     "FakeClock",
+    "FakeLedger",
     "FakeObserver",
     "FakeRelay",
     "FakeStore",
@@ -65,6 +67,19 @@ class FakeCache:
     async def remember(self, session_id: UUID, history: History) -> None:
         """Keep `history`."""
         self.kept[session_id] = history
+
+
+class FakeLedger:
+    """Says what it is given; without anything it is away."""
+
+    def __init__(self, spending: Spending | None = None) -> None:
+        self.spending = spending
+
+    async def today(self) -> Spending:
+        """Return what was spent."""
+        if self.spending is None:
+            raise StorageUnavailable
+        return self.spending
 
 
 class FakeRelay:

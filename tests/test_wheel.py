@@ -100,7 +100,8 @@ def test_a_trial_answers_outside_of_the_checkout(installed: Path, tmp_path: Path
     with subprocess.Popen(
         (installed / "gateway", "dev", "--port", "0"),
         cwd=tmp_path,
-        env=_environment(),
+        # Another trial may have the port of the operators.
+        env=_environment() | {"GATEWAY_SERVER_OPS_PORT": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -1,8 +1,7 @@
 """Read the ledger: what was spent, and what is set aside for turns that run."""
 
-import msgspec
-
 from gateway.backends.postgres import Database
+from gateway.chat.records import Spending
 
 ROWS = 30
 
@@ -14,12 +13,22 @@ BY_SESSION = """
 """
 
 
-class Spending(msgspec.Struct, frozen=True):
-    """Nano-dollars of one day (UTC) or one session."""
+TODAY = """
+    SELECT today::text, coalesce(spent_nano, 0), coalesce(reserved_nano, 0)
+    FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS clock
+    LEFT JOIN ledger_days ON day = today
+"""
 
-    name: str
-    spent_nano: int
-    reserved_nano: int
+
+class PostgresLedger:
+    """The `Ledger` for who watches the day's budget."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def today(self) -> Spending:
+        """Return what is spent today (UTC), by all processes; raises `StorageUnavailable`."""
+        return Spending(*(await self._database.fetch(TODAY))[0])
 
 
 async def spending_by_day(database: Database) -> list[Spending]:

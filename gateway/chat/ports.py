@@ -16,6 +16,7 @@ from gateway.chat.records import (
     Partial,
     ReportSnapshot,
     Session,
+    Spending,
     StoredTurn,
 )
 from gateway.chat.signals import AnySignal, Part
@@ -166,6 +167,14 @@ class Reports(Protocol):
 
     async def report(self, report_id: str) -> ReportSnapshot:
         """Return one report; raises `ReportNotFound`."""
+        ...
+
+
+class Ledger(Protocol):
+    """What was spent, for who watches it."""
+
+    async def today(self) -> Spending:
+        """Return what is spent today (UTC), by all processes; raises `StorageUnavailable`."""
         ...
 
 

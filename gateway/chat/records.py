@@ -199,6 +199,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     day_spent_nano: int
 
 
+class Spending(msgspec.Struct, frozen=True):
+    """Nano-dollars of one day (UTC) or one session: spent, and set aside for turns that run."""
+
+    name: str
+    spent_nano: int
+    reserved_nano: int
+
+
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent upstream, its exact size in tokens, and a receipt of what it holds."""
 

@@ -3,8 +3,10 @@
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 from aiohttp import hdrs, web
 
@@ -38,13 +40,17 @@ class File:
     gzipped: Variant
 
 
-def read_files(folder: Path) -> dict[str, File]:
+@cache
+def read_files(folder: Path) -> Mapping[str, File]:
     """Return every file below `folder` by its path; a symbolic link may lead anywhere, so it is none."""
-    return {
-        path.relative_to(folder).as_posix(): _read(path)
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    }
+    # Kept, because the public's listener and the operators' serve the same.
+    return MappingProxyType(
+        {
+            path.relative_to(folder).as_posix(): _read(path)
+            for path in folder.rglob("*")
+            if path.is_file() and not path.is_symlink()
+        }
+    )
 
 
 def respond(request: web.Request, file: File) -> web.Response:

@@ -1,11 +1,15 @@
-"""What machines ask: is the process alive, may it be sent visitors, what did it count. Not for the public."""
+"""What machines and operators ask: health, counts and last turns of a process. Not for the public."""
 
 from aiohttp import hdrs, web
 
+from gateway.resources import static_folder
+from gateway.web.figures import add_figures
 from gateway.web.keys import SERVICE
 from gateway.web.metrics import CONTENT_TYPE, METRICS
+from gateway.web.pages import OPERATORS, add_pages
 from gateway.web.problems import json_response
 from gateway.web.readiness import look
+from gateway.web.traces import add_traces
 
 
 def create_ops_app(app: web.Application) -> web.Application:
@@ -32,6 +36,9 @@ def create_ops_app(app: web.Application) -> web.Application:
     # The name that Kubernetes gave up and others still ask for.
     ops.router.add_get("/healthz", readyz)
     ops.router.add_get("/metrics", metrics)
+    add_figures(ops, app)
+    add_traces(ops, app)
+    add_pages(ops, static=static_folder(), index=OPERATORS)
     return ops
 
 

@@ -20,6 +20,7 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
+CHAT, OPERATORS = "index.html", "ops/index.html"
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -35,12 +36,19 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.setdefault(hdrs.CACHE_CONTROL, ASK_AGAIN)
 
 
-def add_pages(app: web.Application, *, static: Path) -> None:
-    """Serve the page at `/` and its files below `/static`, as they are now."""
-    files = read_files(static)
+def add_pages(app: web.Application, *, static: Path, index: str = CHAT) -> None:
+    """Serve a page at `/` and the files below `/static`, as they are now.
 
-    async def index(request: web.Request) -> web.Response:
-        return respond(request, files["index.html"])
+    The operator's page stands beside the chat, uses its files and is not for the public.
+    """
+    files = {
+        path: file
+        for path, file in read_files(static).items()
+        if index != CHAT or not path.startswith("ops/")
+    }
+
+    async def page(request: web.Request) -> web.Response:
+        return respond(request, files[index])
 
     async def file(request: web.Request) -> web.Response:
         found = files.get(request.match_info["path"])
@@ -48,6 +56,6 @@ def add_pages(app: web.Application, *, static: Path) -> None:
             raise web.HTTPNotFound
         return respond(request, found)
 
-    app.router.add_get("/", index)
+    app.router.add_get("/", page)
     app.router.add_get("/static/{path:.+}", file)
     app.on_response_prepare.append(add_headers)

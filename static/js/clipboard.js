@@ -3,6 +3,7 @@
 import { announce, label, language } from './texts.js';
 
 const SHOWN_FOR = 2000;
+const TESTIDS = { copyCode: 'copy-code', copyAnswer: 'copy', copyTrace: 'copy-trace' };
 
 /** @param {string} text */
 export async function copy(text) {
@@ -28,14 +29,14 @@ export async function copy(text) {
 }
 
 /**
- * @param {'copyCode' | 'copyAnswer'} name
+ * @param {keyof typeof TESTIDS} name
  * @param {() => string} text
  */
 export function copyButton(name, text) {
   const button = document.createElement('button');
   button.type = 'button';
   button.className = 'quiet';
-  button.dataset.testid = name === 'copyCode' ? 'copy-code' : 'copy';
+  button.dataset.testid = TESTIDS[name];
   label(button, name);
   let timer = 0;
   button.addEventListener('click', async () => {

@@ -55,9 +55,11 @@ export function factsOf({ end }, texts, locale) {
     const cost = money(end.cost_usd);
     facts.push([texts.cost, end.cost_source === 'estimated' ? `${cost} (${texts.estimated})` : cost]);
   }
-  if (end.type === 'error') return facts;
-  if (end.ttft_ms != null) facts.push([texts.firstText, seconds(end.ttft_ms)]);
-  if (end.total_ms != null) facts.push([texts.total, seconds(end.total_ms)]);
-  if (end.model) facts.push([texts.model, end.model]);
+  if (end.type === 'done') {
+    if (end.ttft_ms != null) facts.push([texts.firstText, seconds(end.ttft_ms)]);
+    if (end.total_ms != null) facts.push([texts.total, seconds(end.total_ms)]);
+    if (end.model) facts.push([texts.model, end.model]);
+  }
+  if (end.trace_id) facts.push([texts.trace, end.trace_id]);
   return facts;
 }

@@ -67,6 +67,7 @@
  * @property {number | null} [total_ms]
  * @property {boolean} [shortened]
  * @property {Budget} [budget]
+ * @property {string} [trace_id]
  */
 
 /**
@@ -86,6 +87,7 @@
  * @property {'reported' | 'estimated'} [cost_source]
  * @property {boolean} [partial]
  * @property {Budget} [budget]
+ * @property {string} [trace_id]
  */
 
 /** @typedef {Ready | Accepted | Status | Delta | Snapshot | Done | Failure | Notice | Pong} ServerFrame */

@@ -122,6 +122,8 @@ export function createItem(template, onRegenerate) {
       row.append(document.createElement('dt'), document.createElement('dd'));
       row.children[0].textContent = name;
       row.children[1].textContent = value;
+      // Long, and asked for by whoever looks into a problem.
+      if (name === language.texts.trace) row.children[1].append(' ', copyButton('copyTrace', () => value));
       return row;
     }));
   }

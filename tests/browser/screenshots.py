@@ -14,10 +14,14 @@ from gateway.backends.postgres import Database
 from gateway.backends.store import PostgresStore
 from gateway.commands import SAMPLE_REPORTS, read_reports
 from gateway.dev.embedded import embedded_postgres
+from gateway.dev.faults import Fault
+from gateway.dev.simulator import SimulatorOptions
 from gateway.resources import migrations_folder
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.steps import ask
-from tests.running_gateway import running_gateway
+from tests.chat_client import ChatClient, Frame
+from tests.integration.money import faults
+from tests.running_gateway import RunningGateway, running_gateway
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -75,6 +79,12 @@ SHOTS = {
 }
 
 
+QUESTIONS = ("What changed, and why?", "Summarise it.", "Which line is the worst?")
+WALKING = SimulatorOptions(tokens_per_second=60, first_token_seconds=0.4)
+PATIENT = {"limits_first_chunk_seconds": "2", "limits_stall_seconds": "1", "cost_day_usd": "0.05"}
+READERS, WATCHED_MS = 16, 24_000
+
+
 class Line:
     """The page's connection, which a picture may want cut."""
 
@@ -117,6 +127,43 @@ async def shoot(browser: Browser, url: str, name: str, shot: Shot) -> None:
     await context.close()
 
 
+async def shoot_operators(browser: Browser, gateway: RunningGateway) -> None:
+    """Have some questions answered, well and badly, and take a picture of what operators see."""
+    async with faults(gateway, Fault.SERVER_ERROR_ONCE, times=1):
+        retried = await talk(gateway, QUESTIONS[0])
+    context = await browser.new_context(
+        locale="en-GB", viewport={"width": 1280, "height": 800}, device_scale_factor=1.5
+    )
+    page = await context.new_page()
+    await page.goto(f"{gateway.ops_url}/#{retried['trace_id']}")
+    readers = [visit(gateway, number) for number in range(READERS)]
+    asking = asyncio.gather(*readers, fail(gateway))
+    await page.wait_for_timeout(WATCHED_MS)
+    await page.screenshot(path=IMAGES / "operators.png", full_page=True)
+    await asking
+    await context.close()
+
+
+async def visit(gateway: RunningGateway, number: int) -> None:
+    """Come at some time or other, and ask some questions."""
+    await asyncio.sleep(number * number % 20)
+    for question in QUESTIONS[: 1 + number % 3] * 2:
+        await talk(gateway, question)
+
+
+async def fail(gateway: RunningGateway) -> None:
+    """Ask questions that are not answered well."""
+    for fault in (Fault.STALL, Fault.EOF, Fault.STALL, Fault.HANG):
+        async with faults(gateway, fault, times=1):
+            await talk(gateway, QUESTIONS[0])
+
+
+async def talk(gateway: RunningGateway, question: str) -> Frame:
+    """Ask one question and return the frame that ends its turn."""
+    async with ChatClient.connect(gateway.url, report_id="rail-punctuality-2026q3") as client:
+        return (await client.ask(question))[-1]
+
+
 async def main() -> None:
     """Run everything the pictures need, and take them."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -128,6 +175,8 @@ async def main() -> None:
         await PostgresStore(database).import_reports(read_reports(SAMPLE_REPORTS))
         await database.close()
         browser = await playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        async with running_gateway(database=url, options=WALKING, **PATIENT) as gateway:
+            await shoot_operators(browser, gateway)
         for name, shot in SHOTS.items():
             async with running_gateway(database=url, **shot.settings) as gateway:  # type: ignore[arg-type]
                 await shoot(browser, gateway.url, name, shot)

@@ -93,6 +93,17 @@ async def test_code_is_copied_alone(stage: Stage) -> None:
     assert await pasted(stage.page) == "print(1)\nprint(2)"
 
 
+async def test_the_trace_can_be_passed_on(stage: Stage) -> None:
+    """Of a failed answer too, what finds it for whoever looks into it is one click away."""
+    await stage.open(host=INSECURE)
+    answering = await stage.ask("질문")
+    await answering.fail("stalled", "응답이 멈췄습니다.", trace_id="4bf92f35" * 4)
+    await stage.page.get_by_text("상세 정보").click()
+    await expect(stage.page.locator(".facts dl")).to_contain_text("4bf92f35" * 4)
+    await stage.page.get_by_test_id("copy-trace").click()
+    assert await pasted(stage.page) == "4bf92f35" * 4
+
+
 async def test_the_conversation_is_exported(stage: Stage, tmp_path: Path) -> None:
     """27: both files hold every message and version, ISO times and usage."""
     await stage.open(turns=[stored(1, text="옛 답변")])
