@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := uv==0.13.9
 TYPESCRIPT := typescript@7.0.2
 
-.PHONY: help run test style types imports page-types unit integration browser stress bench coverage fix wheel lock clean
+.PHONY: help run test style types imports page-types unit integration browser stress rehearsal bench coverage fix wheel lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ browser: .venv/checks node_modules/.package-lock.json  ## Run the tests of the p
 stress: .venv/checks node_modules/.package-lock.json  ## Run the tests with long counts
 	@tests/browser/install-chromium
 	$(BIN)/pytest -m stress
+
+rehearsal: .venv/checks  ## Play ten faults on the real product and write what they look like into docs/operations.md
+	@tests/browser/install-chromium
+	$(BIN)/python -m tests.rehearsal
 
 bench: .venv/bench  ## Measure for half an hour on a quiet machine; renews docs/performance.md and its plots
 	$(BIN)/python -m tests.bench --keep
