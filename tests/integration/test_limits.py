@@ -1,5 +1,6 @@
 """Each limit exceeded by one: the documented answer, nothing stored or spent, and nobody else notices."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -9,11 +10,11 @@ import aiohttp
 import pytest
 
 from gateway.backends.postgres import Database
-from gateway.chat.frames import SUBPROTOCOL
+from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
 from gateway.chat.pace import SESSIONS_OF_ADDRESS
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.web.connection import FRAMES_AT_ONCE
-from tests.chat_client import ChatClient, Frame
+from tests.chat_client import ChatClient, Frame, text_of
 from tests.http_client import EVENT_STREAM, HttpClient
 from tests.integration.helpers import RUNNING, begun, question, stored_turns, without
 from tests.running_gateway import RunningGateway, running_gateway
@@ -198,3 +199,69 @@ async def test_frames_of_a_connection(
                 else:
                     await client.send(type="ping")
         assert await client.closed() == 4029
+
+
+async def test_hello_in_time(
+    postgres: EmbeddedServer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has not said hello in time is sent away with 4508, who has may be silent."""
+    async with gateway(postgres) as running:
+        monkeypatch.setattr("gateway.web.connection.HELLO_SECONDS", 0.2)
+        async with (
+            ChatClient.connect(running.url) as greeted,
+            greeted_not(running) as silent,
+        ):
+            assert await silent.closed() == 4508
+            assert (await greeted.ask(question()))[-1]["type"] == "done"
+
+
+@asynccontextmanager
+async def greeted_not(running: RunningGateway) -> AsyncIterator[ChatClient]:
+    """Connect without a word."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{running.url}/ws", protocols=(SUBPROTOCOL,)) as socket,
+    ):
+        yield ChatClient(socket)
+
+
+@pytest.mark.parametrize(
+    ("size", "status", "code"),
+    [(FRAME_BYTES, 400, "invalid_frame"), (FRAME_BYTES + 1, 413, "body_too_large")],
+)
+async def test_size_of_a_body(
+    postgres: EmbeddedServer, database: Database, size: int, status: int, code: str
+) -> None:
+    """A body as large as a frame is read, one of a byte more is not."""
+    async with gateway(postgres) as running, HttpClient.connect(running.url) as client:
+        told = await client.call("POST", "/api/messages", data=b"x" * size)
+        assert (told[0], told[1]["code"]) == (status, code)
+
+
+async def test_time_of_a_body(
+    postgres: EmbeddedServer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body that takes too long gets 408, and nothing is stored."""
+    monkeypatch.setattr("gateway.web.rest.BODY_SECONDS", 0.2)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.get_running_loop().create_future()
+
+    async with gateway(postgres) as running, HttpClient.connect(running.url) as client:
+        status, problem = await client.call("POST", "/api/messages", data=endless())
+        assert (status, problem["code"]) == (408, "body_too_slow")
+        assert await stored_turns(database) == 1
+
+
+async def test_questions_at_once(postgres: EmbeddedServer, database: Database) -> None:
+    """A second question while one is being answered is told `busy`; the first one goes on."""
+    async with gateway(postgres) as running, ChatClient.connect(running.url) as client:
+        await client.say(question())
+        frames = await begun(client, [])
+        second = await client.say(question(2))
+        while frames[-1].get("id") != second:
+            frames.append(await client.receive())
+        assert (frames.pop()["code"], await stored_turns(database)) == ("busy", 2)
+        frames += await client.until_end()
+        assert text_of(frames)

@@ -149,7 +149,8 @@ PATHS = (
     *("/static/js/../js/main.js", "/static/./index.html", "/static/js//main.js", "/index.html"),
     *("/.git/config", "/.env", "/gateway.ini", "/static/.git/config", "/static/%2e/index.html"),
     *("http://x/static/../gateway.ini", "/static/js/main.js/", "/static/js/main.js/../../.."),
-    *("/metrics", "/livez", "/readyz", "/traces"),
+    # Those of the ops listener.
+    *("/metrics", "/livez", "/readyz", "/healthz", "/figures", "/traces", "/traces/x"),
 )
 
 

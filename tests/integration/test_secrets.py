@@ -38,7 +38,7 @@ INSTRUCTIONS = (context.INSTRUCTIONS[:40], context.INSTRUCTIONS[-40:], context.N
 # Of each answer these characters are searched for, as far as it has so many.
 PIECE = slice(20, 60)
 SHORT_PIECE = 30
-PATHS = ("/metrics", "/readyz?verbose", "/livez", "/traces")
+PATHS = ("/metrics", "/readyz?verbose", "/livez", "/figures", "/traces?limit=1000")
 
 
 class Told(NamedTuple):
@@ -141,6 +141,7 @@ async def read_ops(port: int) -> str:
         said = []
         for path in PATHS:
             async with http.get(f"http://127.0.0.1:{port}{path}") as response:
+                assert response.status != 404, path
                 said.append(await response.text())
         return "\n".join(said)
 
@@ -197,6 +198,7 @@ async def test_nine_secrets(
     assert any(text in seen.requests[-1].messages[0].content for text in INSTRUCTIONS)
     assert canary.hits("\n".join(told.answers))
     assert "chatgw_turns_total" in machines
+    assert machines.count('"trace_id"') >= turns
     codes = {frame.get("code") for frame in told.frames}
     assert {"storage_unavailable", "upstream_unavailable", "upstream_truncated"} <= codes
     figures.record(
