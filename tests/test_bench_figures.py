@@ -87,17 +87,24 @@ def test_what_is_kept(tmp_path: Path) -> None:
 def test_only_the_figures_of_the_page_are_renewed() -> None:
     """What people wrote on the page stays as it is."""
     text = "# Performance\n\n## The figures\n\nold\n\n## Where the time goes\n\nThere.\n"
-    new = page.renewed(text, Results(settings={"cpu": SETTING}, runs=[a_run(Which.GATEWAY)]))
-    assert "old" not in new
-    assert "a processor" in new
-    assert new.startswith("# Performance\n\n## The figures\n\nMeasured on 2026-01-02")
-    assert new.endswith("\n\n## Where the time goes\n\nThere.\n")
+    assert page.renewed(text, heading="## The figures", body="new") == text.replace("old", "new")
 
 
-def test_the_page_is_true() -> None:
-    """docs/performance.md says what was measured."""
-    text = page.PAGE.read_text()
-    assert page.renewed(text, keeping.load()) == text
+def test_where_it_was_measured() -> None:
+    """Above the table stands where and when it was measured, and how busy the machine was besides."""
+    table = page.table(Results(settings={"cpu": SETTING}, runs=[a_run(Which.GATEWAY)]))
+    assert table.startswith("Measured on 2026-01-02, 2 virtual cores (a processor)")
+    assert "a load of 0. One run.\n\n|" in table
+
+
+def test_the_pages_are_true() -> None:
+    """docs/performance.md and README.md say what was measured."""
+    results = keeping.load()
+    for file, heading, body in (
+        (page.PAGE, page.TABLE, page.table(results)),
+        (page.README, page.SUMMARY, page.summary(results)),
+    ):
+        assert page.renewed(file.read_text(), heading=heading, body=body) == file.read_text()
 
 
 def test_every_measurement_is_a_line() -> None:

@@ -69,13 +69,13 @@ def judged(figure: Figure, rules: Iterable[Rule]) -> Figure:
     return msgspec.structs.replace(figure, promises=tuple(p for p in promises if p is not None))
 
 
-def at_most(limit: float, unit: str = "") -> Rule:
-    """Promise that the gateway's value is at most `limit`."""
+def at_most(limit: float, unit: str = "", *, slack: float = 0) -> Rule:
+    """Promise that the gateway's value is at most `limit`, give or take `slack`."""
 
     def rule(figure: Figure) -> Promise | None:
         if figure.gateway is None:
             return None
-        return Promise(f"≤ {limit:g} {unit}".rstrip(), figure.gateway <= limit)
+        return Promise(f"≤ {limit:g} {unit}".rstrip(), figure.gateway <= limit + slack)
 
     return rule
 

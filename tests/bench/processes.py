@@ -28,7 +28,7 @@ def processes(scale: Scale) -> Iterator[Step]:
     """Measure one process, then two with twice the streams."""
     if Which.GATEWAY not in scale.which:
         return
-    for run in range(scale.runs):
+    for run in range(scale.shared_runs):
         for count in COUNTS:
             yield Step(
                 f"{count} processes, run {run + 1}",

@@ -1,4 +1,4 @@
-"""Make the plots and the table of docs/performance.md from what was kept: `python -m tests.bench.report`."""
+"""Make the plots and the tables of the documents from what was kept: `python -m tests.bench.report`."""
 
 from tests.bench import keeping, page, plots
 
@@ -6,7 +6,11 @@ from tests.bench import keeping, page, plots
 def main() -> None:
     """Make them anew."""
     results = keeping.load()
-    page.PAGE.write_text(page.renewed(page.PAGE.read_text(), results))
+    for file, heading, body in (
+        (page.PAGE, page.TABLE, page.table(results)),
+        (page.README, page.SUMMARY, page.summary(results)),
+    ):
+        file.write_text(page.renewed(file.read_text(), heading=heading, body=body))
     plots.draw(results)
 
 

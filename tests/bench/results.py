@@ -47,6 +47,8 @@ class TurnRun(msgspec.Struct, frozen=True, kw_only=True):
 class RoundTrips(msgspec.Struct, frozen=True, kw_only=True):
     """Round trips for each turn, by the statement or command they were for; checkpoints aside."""
 
+    # Other processes on the same Redis.
+    others: int
     postgres: dict[str, float]
     redis: dict[str, float]
 
@@ -100,6 +102,6 @@ class Results(msgspec.Struct, kw_only=True):
     settings: dict[str, Setting] = {}
     runs: list[Run] = []
     turns: list[TurnRun] = []
-    round_trips: RoundTrips | None = None
+    round_trips: list[RoundTrips] = []
     weights: list[Weight] = []
     processes: list[ProcessesRun] = []

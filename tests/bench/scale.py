@@ -27,8 +27,9 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     running_answers: tuple[int, ...] = (100, 200, 300, 400)
     pages_with_answer: tuple[int, ...] = (250, 500, 750, 1000)
     turns_so_far: tuple[int, ...] = (1000, 2500, 4000, 5500, 7000, 8500, 10000)
-    # Streams of each process.
+    # Streams of each process, and how often that is measured.
     shared_streams: int = 200
+    shared_runs: int = 3
 
 
 FULL = Scale()
@@ -47,4 +48,5 @@ QUICK = Scale(
     pages_with_answer=(20, 40),
     turns_so_far=(100, 200),
     shared_streams=20,
+    shared_runs=1,
 )

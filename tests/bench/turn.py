@@ -5,8 +5,10 @@ Answers have one chunk, and checkpoints are so rare that none falls into the mea
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from functools import partial
 
+from gateway.chat.company import ASKING_SECONDS
 from tests.bench.cores import cpu_seconds
 from tests.bench.loading import put_under, warm_up
 from tests.bench.results import Results, RoundTrips, TurnRun
@@ -29,7 +31,13 @@ def turn(scale: Scale) -> Iterator[Step]:
                 f"turns of one chunk, run {run + 1}: {which}",
                 partial(_measure_cpu, which, scale),
             )
-    yield Step("round trips of a turn", partial(_count_round_trips, scale.turns // STREAMS))
+    if Which.GATEWAY not in scale.which:
+        return
+    for others in (0, 1):
+        yield Step(
+            f"round trips of a turn beside {others} others",
+            partial(_count_round_trips, others, scale.turns // STREAMS),
+        )
 
 
 async def _measure_cpu(which: Which, scale: Scale, stand: Stand, results: Results) -> None:
@@ -44,20 +52,29 @@ async def _measure_cpu(which: Which, scale: Scale, stand: Stand, results: Result
     results.turns.append(TurnRun(which=which, cpu=round(used / (STREAMS * answers) * 1e6, 1)))
 
 
-async def _count_round_trips(turns: int, stand: Stand, results: Results) -> None:
+async def _count_round_trips(others: int, turns: int, stand: Stand, results: Results) -> None:
     await stand.upstream.play(ONE_CHUNK)
-    async with (
-        tapped(stand) as (through_us, postgres, redis),
-        serving(Which.GATEWAY, stand=through_us, settings=NO_CHECKPOINTS) as server,
-    ):
+    async with AsyncExitStack() as stack:
+        through_us, postgres, redis = await stack.enter_async_context(tapped(stand))
+        for of in [stand] * others:
+            await stack.enter_async_context(serving(Which.GATEWAY, stand=of))
+        server = await stack.enter_async_context(
+            serving(Which.GATEWAY, stand=through_us, settings=NO_CHECKPOINTS)
+        )
         await warm_up(server)
+        # Until then a process cannot know whether there are others.
+        await asyncio.sleep(2 * ASKING_SECONDS)
         for heard in (postgres, redis):
             heard.round_trips.clear()
         # One visitor, one question after the other: what overlaps cannot be told apart. One hello and a
         # sweep or two are among it, and vanish in so many turns.
         await put_under(server, streams=1, answers=turns)
-        results.round_trips = RoundTrips(
-            postgres=_each(postgres, turns=turns), redis=_each(redis, turns=turns)
+        results.round_trips.append(
+            RoundTrips(
+                others=others,
+                postgres=_each(postgres, turns=turns),
+                redis=_each(redis, turns=turns),
+            )
         )
 
 

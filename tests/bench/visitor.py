@@ -45,6 +45,7 @@ class Visitor(asyncio.Protocol):
         self._open: asyncio.Future[None] = loop.create_future()
         self._end: asyncio.Future[None] = loop.create_future()
         self._asked = 0
+        self._code = 0
 
     @classmethod
     async def connect(cls, url: str, *, greeted: bool, heard: Heard) -> "Visitor":
@@ -79,7 +80,8 @@ class Visitor(asyncio.Protocol):
         """Tell who waits."""
         for future in (self._open, self._end):
             if not future.done():
-                future.set_exception(ConnectionResetError("the server closed the connection"))
+                told = f"the server closed the connection, code {self._code}"
+                future.set_exception(ConnectionResetError(told))
                 # Also where nobody waits any more.
                 future.exception()
 
@@ -115,6 +117,8 @@ class Visitor(asyncio.Protocol):
         if opcode == PING:
             self._send(PONG, payload)
             return
+        if opcode == CLOSE:
+            self._code = int.from_bytes(payload[:2], "big")
         if opcode != TEXT:
             return
         self._heard.frames += 1
