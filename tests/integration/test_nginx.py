@@ -27,6 +27,8 @@ LONG = SimulatorOptions(tokens_per_second=40, first_token_seconds=0)
 # A second or two.
 SHORT = SimulatorOptions(tokens_per_second=800, first_token_seconds=0)
 INTERRUPTED_SECONDS = 5.0
+# `limit_conn` of our nginx.conf.
+CONNECTIONS = 50
 # Then it sends the next two visitors to different gateways.
 NOTICE_SECONDS = 0.1
 
@@ -174,6 +176,17 @@ async def test_origin_is_compared(two: Fleet, database: Database, origin: str, s
         http.post(f"{two.url}/api/sessions", headers=headers) as response,
     ):
         assert response.status == status
+
+
+async def test_connections_of_an_address(two: Fleet, database: Database) -> None:
+    """The fifty-first connection of an address is refused with 429; who leaves makes room."""
+    async with connected(*[two.url] * CONNECTIONS) as clients, aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(f"{two.url}/ws")
+        assert refused.value.status == 429
+        await clients[0].socket.close()
+    async with connected(two.url) as (client,):
+        assert client.ready["type"] == "ready"
 
 
 async def passed_on(folder: Path, *lines: str) -> str:
