@@ -28,6 +28,8 @@ ARGUMENTS = (
     # A name that browsers do not trust as they trust localhost.
     f"--host-resolver-rules=MAP {INSECURE} 127.0.0.1",
 )
+# The first without a window to draw, which takes less than half of the processor for the same pages.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 REPORT = ReportSnapshot(
     id="spring",
     locale="ko",
@@ -41,7 +43,7 @@ REPORT = ReportSnapshot(
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium, once for all; its absence is a failure in CI, a skip elsewhere."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         if os.environ.get("CI") == "true":
             pytest.fail("Chromium is not installed")

@@ -17,7 +17,7 @@ from gateway.dev.embedded import embedded_postgres
 from gateway.dev.faults import Fault
 from gateway.dev.simulator import SimulatorOptions
 from gateway.resources import migrations_folder
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS, BROWSERS
 from tests.browser.steps import ask
 from tests.chat_client import ChatClient, Frame
 from tests.integration.money import faults
@@ -166,7 +166,7 @@ async def talk(gateway: RunningGateway, question: str) -> Frame:
 
 async def main() -> None:
     """Run everything the pictures need, and take them."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     folder = Path(tempfile.mkdtemp(prefix="gateway-screenshots-"))
     IMAGES.mkdir(parents=True, exist_ok=True)
     async with embedded_postgres(folder) as url, async_playwright() as playwright:

@@ -1,7 +1,6 @@
 """16: a network that lets no WebSocket through; the page works over HTTP instead."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,18 +13,20 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
-from gateway.dev.simulator import SimulatorOptions
 from gateway.dev.voice.long_answers import korean_page
 from gateway.serve import listening
+from tests.browser.pace import Pace
 from tests.browser.stage import Stage
 from tests.browser.steps import ask
-from tests.browser.test_running_answers import PACED, ROOM, SLOW, until, whole_text
+from tests.browser.test_running_answers import ROOM, pace, until, whole_text
 from tests.running_gateway import RunningGateway, running_gateway
 
+__all__ = ["pace"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 # Two sockets that fail, the pause between them and the first greeting over HTTP.
 FALLEN_WITHIN_MS = 6_000
+GIVEN_UP_MS = 4_000
 HOP_BY_HOP = {"transfer-encoding", "connection", "keep-alive"}
 KEPT = "chatgw.http-until"
 KEPT_UNTIL = f"Number(sessionStorage.getItem('{KEPT}'))"
@@ -107,17 +108,13 @@ async def proxy_of(upstream: str) -> AsyncIterator[Proxy]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(
-    request: pytest.FixtureRequest,
-    report: ReportSnapshot,
-    postgres: EmbeddedServer,
-    redis: EmbeddedServer,
+    pace: Pace, report: ReportSnapshot, postgres: EmbeddedServer, redis: EmbeddedServer
 ) -> AsyncIterator[RunningGateway]:
-    """A gateway whose model writes 20 KB of Markdown."""
-    options: SimulatorOptions = getattr(request, "param", PACED)
+    """A gateway whose model writes 20 KB of Markdown, slowly enough to interrupt it."""
     async with running_gateway(
         database=postgres.url,
         redis=redis.url,
-        options=options,
+        options=pace,
         openai_model="sim-korean-20k",
         **ROOM,
     ) as gateway:
@@ -153,31 +150,32 @@ async def begin(page: Page, proxy: Proxy) -> None:
 
 
 async def test_a_question_is_answered_over_http(
-    gateway: RunningGateway, proxy: Proxy, page: Page
+    gateway: RunningGateway, pace: Pace, proxy: Proxy, page: Page
 ) -> None:
     """16: the answer comes as it is written, and its text is what the model wrote."""
     await begin(page, proxy)
     await expect(page.get_by_test_id("stop")).to_be_visible()
+    pace.hurry()
     assert await whole_text(page) == korean_page()
     assert proxy.calls.count("POST /api/messages") == 1
     assert len(gateway.upstream.requests) == 1
 
 
 async def test_a_reload_loses_and_repeats_nothing(
-    gateway: RunningGateway, proxy: Proxy, page: Page
+    gateway: RunningGateway, pace: Pace, proxy: Proxy, page: Page
 ) -> None:
     """16: after a reload the same answer goes on over HTTP, without a new try of a WebSocket."""
     await begin(page, proxy)
     sockets = proxy.sockets
     await page.reload()
     await expect(page.get_by_test_id("stop")).to_be_visible()
+    pace.hurry()
     assert await whole_text(page) == korean_page()
     assert any(call.endswith("/events") for call in proxy.calls)
     assert proxy.sockets == sockets
     assert len(gateway.upstream.requests) == 1
 
 
-@pytest.mark.parametrize("gateway", [SLOW], indirect=True, ids=["slow"])
 async def test_stop_works_over_http(gateway: RunningGateway, proxy: Proxy, page: Page) -> None:
     """16: Stop ends the upstream call within a second and keeps the text."""
     await begin(page, proxy)
@@ -189,25 +187,32 @@ async def test_stop_works_over_http(gateway: RunningGateway, proxy: Proxy, page:
 
 
 async def test_a_cut_stream_costs_nothing(
-    gateway: RunningGateway, proxy: Proxy, page: Page
+    gateway: RunningGateway, pace: Pace, proxy: Proxy, page: Page
 ) -> None:
     """16: a stream cut in the middle is taken up where it ended, from one call upstream."""
     await begin(page, proxy)
     stream = proxy.streams[-1]
     assert stream is not None
     stream.close()
+    await until(lambda: any(call.endswith("/events") for call in proxy.calls), seconds=5)
+    pace.hurry()
     assert await whole_text(page) == korean_page()
-    assert any(call.endswith("/events") for call in proxy.calls)
     assert len(gateway.upstream.requests) == 1
 
 
 async def test_a_socket_without_a_greeting_is_given_up(proxy: Proxy, page: Page) -> None:
     """16: where the upgrade works and frames do not, HTTP is used after four seconds."""
     proxy.websockets = True
-    begun = time.monotonic()
-    await fall(page, proxy)
-    assert time.monotonic() - begun >= 4
-    assert "POST /api/sessions" in proxy.calls
+    await page.clock.install(time=0)
+    await page.clock.pause_at(1)
+    await page.goto(proxy.url)
+    await until(lambda: proxy.sockets == 1, seconds=5)
+    await page.clock.run_for(GIVEN_UP_MS - 1)
+    assert "POST /api/sessions" not in proxy.calls
+    await page.clock.run_for(1)
+    await until(lambda: "POST /api/sessions" in proxy.calls, seconds=5)
+    await page.clock.resume()
+    await expect(page.locator("body")).to_have_attribute("data-state", "online")
 
 
 async def test_a_server_that_is_down_is_waited_for(proxy: Proxy, page: Page) -> None:
@@ -234,13 +239,17 @@ async def test_a_websocket_is_tried_again(proxy: Proxy, page: Page) -> None:
     await expect(page.locator("body")).to_have_attribute("data-state", "online")
 
 
-async def test_a_websocket_that_works_again_is_used(gateway: RunningGateway, page: Page) -> None:
+async def test_a_websocket_that_works_again_is_used(
+    gateway: RunningGateway, pace: Pace, page: Page
+) -> None:
     """16: when the try succeeds the page goes back to its WebSocket, in the middle of an answer too."""
     sent: list[str] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(str(data))))
     await page.add_init_script(f"sessionStorage.setItem('{KEPT}', Date.now() + 3_000)")
     await page.goto(gateway.url)
     await ask(page, "길게 답해 줘")
+    await until(lambda: '"resume"' in "".join(sent), seconds=15)
+    pace.hurry()
     assert await whole_text(page) == korean_page()
     assert [kind for kind in ("hello", "resume", "message") if f'"{kind}"' in "".join(sent)] == [
         "hello",

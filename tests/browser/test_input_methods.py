@@ -10,13 +10,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 # Longer than any wait in the guard, so that a second question would be seen.
 SETTLED = 1_300
+# Has the page look whether its connection lives.
+LOOK = "window.dispatchEvent(new Event('online'))"
+
+
+async def focused(stage: Stage) -> InputMethod:
+    """Open the page, on a clock that can be wound on, and return the keyboard of its question."""
+    await stage.page.clock.install()
+    await stage.open()
+    await stage.page.get_by_test_id("composer").focus()
+    return await InputMethod.of(stage.page)
 
 
 async def typed(stage: Stage) -> InputMethod:
-    """Open the page and type 안녕하세요, its last syllable still being composed."""
-    await stage.open()
-    await stage.page.get_by_test_id("composer").focus()
-    keyboard = await InputMethod.of(stage.page)
+    """Type 안녕하세요, its last syllable still being composed."""
+    keyboard = await focused(stage)
     for syllable in ("안", "녕", "하", "세"):
         await keyboard.compose("ㅇ", syllable)
         await keyboard.commit(syllable)
@@ -26,7 +34,11 @@ async def typed(stage: Stage) -> InputMethod:
 
 async def questions(stage: Stage) -> list[str]:
     """Return what was asked once nothing more can come."""
-    await stage.page.wait_for_timeout(SETTLED)
+    await stage.page.clock.run_for(SETTLED)
+    pings = len(stage.said("ping"))
+    await stage.page.evaluate(LOOK)
+    # What the page says comes in order: whatever it asked has been heard before this.
+    await stage.heard("ping", count=pings + 1)
     return [message["text"] for message in stage.said("message")]
 
 
@@ -74,9 +86,7 @@ async def test_the_usual_guard_makes_koreans_press_twice(stage: Stage) -> None:
 
 async def test_japanese_enter_picks_a_candidate(stage: Stage) -> None:
     """3: かんじ to 漢字, 229, commit: nothing is sent; the next Enter sends."""
-    await stage.open()
-    await stage.page.get_by_test_id("composer").focus()
-    keyboard = await InputMethod.of(stage.page)
+    keyboard = await focused(stage)
     await keyboard.compose("か", "かん", "かんじ", "漢字")
     await keyboard.enter(code=PROCESSING)
     await keyboard.commit("漢字")
@@ -87,9 +97,7 @@ async def test_japanese_enter_picks_a_candidate(stage: Stage) -> None:
 
 async def test_japanese_enter_after_the_commit(stage: Stage) -> None:
     """3: the same in Safari's order, the commit before the key."""
-    await stage.open()
-    await stage.page.get_by_test_id("composer").focus()
-    keyboard = await InputMethod.of(stage.page)
+    keyboard = await focused(stage)
     await keyboard.compose("か", "かんじ", "漢字")
     await keyboard.commit("漢字")
     await keyboard.enter(code=PROCESSING)
@@ -101,9 +109,7 @@ async def test_japanese_enter_after_the_commit(stage: Stage) -> None:
 async def test_a_guard_for_korean_alone_breaks_japanese(stage: Stage) -> None:
     """3, able to fail: a page that sends at every Enter of an input method sends the candidate."""
     await stage.spoil("js/composer.js", {"HANGUL.test(composed)": "true"})
-    await stage.open()
-    await stage.page.get_by_test_id("composer").focus()
-    keyboard = await InputMethod.of(stage.page)
+    keyboard = await focused(stage)
     await keyboard.compose("かんじ", "漢字")
     await keyboard.enter(code=PROCESSING)
     await keyboard.commit("漢字")

@@ -11,31 +11,31 @@ from playwright.async_api import Page, WebSocketRoute, expect
 
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
-from gateway.dev.simulator import SimulatorOptions
 from gateway.dev.voice.long_answers import korean_page
+from tests.browser.pace import Pace
 from tests.browser.steps import ask
 from tests.running_gateway import RunningGateway, running_gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-# The page of 20 KB in about eight seconds, and so slowly that even a busy machine finds it unfinished.
-PACED = SimulatorOptions(tokens_per_second=1_200, first_token_seconds=0.1)
-SLOW = SimulatorOptions(tokens_per_second=300, first_token_seconds=0.1)
 ROOM = {"openai_max_output_tokens": "16000", "cost_request_usd": "0.5"}
+
+
+@pytest.fixture
+def pace() -> Pace:
+    """How fast the model writes."""
+    return Pace()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(
-    request: pytest.FixtureRequest,
-    report: ReportSnapshot,
-    postgres: EmbeddedServer,
-    redis: EmbeddedServer,
+    pace: Pace, report: ReportSnapshot, postgres: EmbeddedServer, redis: EmbeddedServer
 ) -> AsyncIterator[RunningGateway]:
     """A gateway whose model writes 20 KB of Markdown, slowly enough to interrupt it."""
     async with running_gateway(
         database=postgres.url,
         redis=redis.url,
-        options=getattr(request, "param", PACED),
+        options=pace,
         openai_model="sim-korean-20k",
         **ROOM,
     ) as gateway:
@@ -72,7 +72,6 @@ async def whole_text(page: Page) -> str:
     return str(turn["answer"])
 
 
-@pytest.mark.parametrize("gateway", [SLOW], indirect=True, ids=["slow"])
 async def test_stop_keeps_what_there_is(gateway: RunningGateway, page: Page) -> None:
     """11: Stop ends the upstream call within a second, keeps the text, says so and alarms nobody."""
     sent: list[str] = []
@@ -89,16 +88,18 @@ async def test_stop_keeps_what_there_is(gateway: RunningGateway, page: Page) -> 
     await expect(page.get_by_test_id("composer")).to_be_focused()
 
 
-async def test_a_reload_loses_and_repeats_nothing(gateway: RunningGateway, page: Page) -> None:
+async def test_a_reload_loses_and_repeats_nothing(
+    gateway: RunningGateway, pace: Pace, page: Page
+) -> None:
     """12: after a reload the same answer goes on, and its text is what the model wrote."""
     await begin(page, gateway)
     await page.reload()
     await expect(page.get_by_test_id("stop")).to_be_visible()
+    pace.hurry()
     assert await whole_text(page) == korean_page()
     assert len(gateway.upstream.requests) == 1
 
 
-@pytest.mark.parametrize("gateway", [SLOW], indirect=True, ids=["slow"])
 async def test_stop_works_after_a_reload(gateway: RunningGateway, page: Page) -> None:
     """12: a resumed answer can be stopped."""
     await begin(page, gateway)
@@ -107,7 +108,9 @@ async def test_stop_works_after_a_reload(gateway: RunningGateway, page: Page) ->
     await expect(page.get_by_test_id("note")).to_have_text("중지됨")
 
 
-async def test_a_broken_connection_costs_nothing(gateway: RunningGateway, page: Page) -> None:
+async def test_a_broken_connection_costs_nothing(
+    gateway: RunningGateway, pace: Pace, page: Page
+) -> None:
     """13: three cuts in the middle leave one answer with the exact text, from one call."""
     sockets: list[WebSocketRoute] = []
 
@@ -121,13 +124,16 @@ async def test_a_broken_connection_costs_nothing(gateway: RunningGateway, page: 
         await sockets[-1].close(code=1012)
         await until(partial(reconnected, sockets, after=cut), seconds=5)
         await expect(page.locator("body")).to_have_attribute("data-state", "online")
+    pace.hurry()
     assert await whole_text(page) == korean_page()
     await expect(page.get_by_test_id("question")).to_have_count(1)
     await expect(page.get_by_test_id("banner")).to_be_hidden()
     assert len(gateway.upstream.requests) == 1
 
 
-async def test_the_same_question_twice_is_one_call(gateway: RunningGateway, page: Page) -> None:
+async def test_the_same_question_twice_is_one_call(
+    gateway: RunningGateway, pace: Pace, page: Page
+) -> None:
     """14: a question sent again under its id, as after an outage, is not asked twice upstream."""
 
     def twice(socket: WebSocketRoute) -> None:
@@ -142,6 +148,7 @@ async def test_the_same_question_twice_is_one_call(gateway: RunningGateway, page
 
     await page.route_web_socket("**/ws", twice)
     await begin(page, gateway)
+    pace.hurry()
     assert await whole_text(page) == korean_page()
     await expect(page.get_by_test_id("question")).to_have_count(1)
     assert len(gateway.upstream.requests) == 1
