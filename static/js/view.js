@@ -36,6 +36,7 @@ export function createView(actions) {
     suggestions: byId('suggestions', HTMLElement),
     refusal: byId('refusal', HTMLElement),
     spent: byId('spent', HTMLElement),
+    sum: byId('spent-sum', HTMLElement),
     stop: byId('stop', HTMLButtonElement),
   };
   const question = byId('question', HTMLTextAreaElement);
@@ -166,8 +167,8 @@ export function createView(actions) {
 
   /** @param {import('./frames.js').Budget | undefined} budget */
   function drawSpent(budget) {
-    const spent = budget && Number(budget.session_spent_usd) > 0;
-    setText(page.spent, spent ? language.texts.spentOf(money(budget.session_spent_usd), money(budget.session_usd)) : '');
+    page.spent.hidden = !budget || Number(budget.session_spent_usd) <= 0;
+    if (budget) setText(page.sum, `${money(budget.session_spent_usd)} / ${money(budget.session_usd)}`);
   }
 
   /** @param {string[]} suggestions */

@@ -86,6 +86,7 @@ async def test_help(stage: Stage) -> None:
     await stage.ask("질문")
     await stage.page.keyboard.press("Control+/")
     await expect(stage.page.get_by_test_id("help")).to_be_visible()
+    await expect(stage.page.get_by_test_id("close-help")).to_be_focused()
     await stage.page.keyboard.press("Escape")
     await expect(stage.page.get_by_test_id("help")).to_be_hidden()
     assert stage.said("cancel") == []

@@ -88,6 +88,32 @@ async def test_an_answer_starts_and_ends_without_a_jump(stage: Stage) -> None:
     assert abs(await messages.evaluate(height) - waiting) < 1
 
 
+@pytest.mark.parametrize("locale", ["ko", "en"])
+async def test_the_box_stays_where_it_is(stage: Stage, locale: str) -> None:
+    """On the narrowest screen too, what the first answer cost moves neither the box nor the text above."""
+    await stage.page.set_viewport_size({"width": 320, "height": 640})
+    await stage.page.add_init_script(f"localStorage.setItem('chatgw.locale', '{locale}')")
+    await stage.open()
+    composer = stage.page.get_by_test_id("composer")
+    before = await composer.bounding_box()
+    await stage.answer("답변")
+    await expect(stage.page.get_by_test_id("spent")).to_be_visible()
+    assert await composer.bounding_box() == before
+
+
+async def test_a_screen_keyboard_leaves_room_to_read(stage: Stage) -> None:
+    """On half of a phone whoever writes sees the conversation; whoever does not, the report."""
+    await stage.page.set_viewport_size({"width": 390, "height": 400})
+    await stage.open(turns=[stored(1)])
+    report = stage.page.get_by_test_id("report-headline")
+    await expect(report).to_be_visible()
+    await stage.page.get_by_test_id("composer").focus()
+    await expect(report).to_be_hidden()
+    box = await stage.page.locator("#viewport").bounding_box()
+    assert box is not None
+    assert box["height"] > 200
+
+
 async def test_earlier_messages_are_shown_on_demand(stage: Stage) -> None:
     """Of a long conversation the last 50 messages are shown; the button adds more and moves nothing."""
     await stage.open(turns=[stored(number) for number in range(1, 61)])
