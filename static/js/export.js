@@ -4,15 +4,18 @@
 
 import { exchanges } from './conversation.js';
 import { factsOf, noteOf } from './facts.js';
+import { loadEarlier } from './history.js';
 import { announce, language } from './texts.js';
 
 /**
  * @param {Conversation} conversation
  * @param {'md' | 'json'} form
+ * @param {URL | string} url of the WebSocket
  */
-export function exportConversation(conversation, form) {
+export async function exportConversation(conversation, form, url) {
+  const all = await whole(conversation, url);
   const now = new Date().toISOString();
-  const text = form === 'md' ? toMarkdown(conversation, now) : toJson(conversation, now);
+  const text = form === 'md' ? toMarkdown(all, now) : toJson(all, now);
   const type = form === 'md' ? 'text/markdown' : 'application/json';
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
@@ -20,6 +23,24 @@ export function exportConversation(conversation, form) {
   link.click();
   URL.revokeObjectURL(link.href);
   announce(language.texts.exported);
+}
+
+/**
+ * With what was said before the page begins.
+ * @param {Conversation} conversation
+ * @param {URL | string} url
+ */
+async function whole(conversation, url) {
+  let all = conversation;
+  try {
+    for (let held = -1; (all.turns[0]?.n ?? 0) > 1 && all.turns.length > held;) {
+      held = all.turns.length;
+      await loadEarlier(url, language.locale, () => all, (next) => { all = next; });
+    }
+  } catch {
+    // Without the calls over HTTP the file has what the page has.
+  }
+  return all;
 }
 
 /** @param {Conversation} conversation @param {string} now */

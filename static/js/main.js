@@ -216,7 +216,7 @@ byId('locale', HTMLButtonElement).addEventListener('click', () => {
 for (const form of /** @type {const} */ (['md', 'json'])) {
   byId(`export-${form}`, HTMLButtonElement).addEventListener('click', async () => {
     const { exportConversation } = await import('./export.js');
-    if (chat) exportConversation(chat.getSnapshot().conversation, form);
+    if (chat) exportConversation(chat.getSnapshot().conversation, form, socketUrl);
   });
 }
 // As an attribute of the page it would ask for the focus at every load, which browsers deny, with a complaint, in a frame.

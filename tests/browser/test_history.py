@@ -1,5 +1,7 @@
 """What was said before the turns that `ready` brings is there when somebody wants to see it."""
 
+import json
+
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
@@ -38,6 +40,22 @@ async def test_earlier_turns_are_fetched_on_demand(
         await expect(questions).to_have_text([f"{n}번째 질문" for n in range(1, ASKED + 1)])
         await expect(page.get_by_test_id("answer").first).not_to_be_empty()
         await expect(earlier).to_be_hidden()
+
+
+async def test_a_file_has_all_of_it(
+    page: Page, report: ReportSnapshot, postgres: EmbeddedServer
+) -> None:
+    """What is exported is the whole conversation, also what the page does not show."""
+    async with running_gateway(
+        database=postgres.url, context_history_messages=str(TOLD)
+    ) as gateway:
+        await talk(gateway, page, report)
+        await page.get_by_test_id("more").click()
+        async with page.expect_download() as download:
+            await page.get_by_test_id("export-json").click()
+        file = json.loads((await (await download.value).path()).read_text("utf-8"))
+    asked = [turn["question"] for turn in file["turns"]]
+    assert asked == [f"{number}번째 질문" for number in range(1, ASKED + 1)]
 
 
 async def test_without_the_calls_there_is_no_button(

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -17,7 +18,7 @@ from gateway.dev.simulator import SEEN, SimulatorLog, create_simulator
 from gateway.serve import listening
 from tests import canary
 from tests.chat_client import GUARD_SECONDS, ChatClient, text_of
-from tests.integration.gateway_process import ALONE
+from tests.integration.gateway_process import ALONE, free_port
 from tests.integration.helpers import question
 from tests.running_gateway import FLAT_OUT, shared_tokenizer
 
@@ -104,13 +105,20 @@ async def _announced(output: Path, process: asyncio.subprocess.Process) -> str:
 
 
 async def test_a_trial(folder: Path) -> None:
-    """Without key or servers, `gateway dev` answers a question about a sample report."""
+    """Without key or servers, `gateway dev` answers a question about a sample report, and shows how."""
+    ops_port = free_port()
     async with (
-        trial(folder) as running,
+        trial(folder, GATEWAY_SERVER_OPS_PORT=str(ops_port)) as running,
         ChatClient.connect(running.url, report_id=SAMPLE) as client,
+        aiohttp.ClientSession() as http,
     ):
         assert client.ready["simulated"] is True
-        assert (await client.ask("매출은?"))[-1]["type"] == "done"
+        done = (await client.ask("매출은?"))[-1]
+        assert done["type"] == "done"
+        operators = f"http://127.0.0.1:{ops_port}"
+        assert f"For operators: {operators}\n" in (folder / "trial.out").read_text()
+        async with http.get(f"{operators}/traces/{done['trace_id']}") as response:
+            assert [turn["turn_id"] for turn in await response.json()] == [done["turn_id"]]
 
 
 async def test_the_end_of_a_trial(folder: Path) -> None:
