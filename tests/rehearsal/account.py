@@ -17,7 +17,6 @@ COUNTERS = (
     "chatgw_tokens_total",
     "chatgw_cost_usd_total",
 )
-# How often a server that is away is called depends on how long it is.
 CALLS = "chatgw_dependency_duration_seconds_count"
 # What a line says besides when, where and in which trace, as far as it is the same each time.
 FIELDS = ("status", "error_type", "outcome", "pgcode")
@@ -52,25 +51,28 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 def moves(before: Scrape, after: Scrape) -> list[str]:
     """Return the series that moved between two scrapes, and by how much where that is always the same."""
     old = {_series(sample): sample.value for sample in before.samples()}
-    moved = []
+    moved = {name: list[str]() for name in (*COUNTERS, CALLS)}
     for sample in after.samples():
         series, change = _series(sample), sample.value - old.get(_series(sample), 0.0)
         if change and sample.name in COUNTERS:
-            moved.append(f"`{series}` +{change:.9f}".rstrip("0").rstrip("."))
-        elif change and sample.name == CALLS and sample.labels["result"] != "ok":
-            moved.append(f"`{series}` rises")
-    return moved
+            moved[sample.name].append(f"`{series}` +{change:.9f}".rstrip("0").rstrip("."))
+        elif change and sample.name == CALLS and (result := sample.labels["result"]) != "ok":
+            # Which call was the first to fail, and how many did, is chance.
+            dependency = sample.labels["dependency"]
+            moved[CALLS].append(f'`{CALLS}{{dependency="{dependency}",result="{result}"}}` rises')
+    return [move for moves in moved.values() for move in sorted(set(moves))]
 
 
 def lines(log: list[Line], *, trace_id: str) -> list[str]:
-    """Return the lines of a trace, then those of no trace, each kind once."""
+    """Return the lines of no trace, then those of a trace, each kind once."""
+    # In this order, because who hears of an outage first is chance.
     ours = [line for line in log if line.get("trace_id") == trace_id]
     nobodys = [line for line in log if "trace_id" not in line]
-    return list(dict.fromkeys(map(_line, ours + nobodys)))
+    return list(dict.fromkeys(map(_line, nobodys + ours)))
 
 
 def steps(view: dict[str, Any]) -> list[str]:
-    """Return what happened to a turn, in order, with the half seconds that passed before."""
+    """Return what happened to a turn, in order, with the seconds that had passed by then."""
     told = [
         (view["accepted_ms"], "question stored"),
         (view["recalled_ms"], f"context: {view['context']}"),
@@ -84,8 +86,8 @@ def steps(view: dict[str, Any]) -> list[str]:
 
 
 def _seconds(milliseconds: int) -> str:
-    halves = round(milliseconds / 500)
-    return f"{halves / 2:g} s: " if halves else ""
+    seconds = round(milliseconds / 1000)
+    return f"{seconds} s: " if seconds else ""
 
 
 def _page(seen: Seen) -> str:

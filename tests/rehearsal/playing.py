@@ -34,6 +34,7 @@ async def play(scene: Scene, theatre: Theatre) -> Account:
     if server is not None:
         readiness = await theatre.readiness()
         await server.start()
+        await theatre.ready()
         healed = await _ask_again(theatre, failed=seen[MEASURED].retry)
     return Account(
         pages=seen,

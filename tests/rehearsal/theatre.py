@@ -70,6 +70,13 @@ class Theatre(msgspec.Struct):
         ):
             return f"{response.status} `{(await response.json())['status']}`"
 
+    async def ready(self) -> None:
+        """Wait until everything is there."""
+        async with asyncio.timeout(START_SECONDS):
+            # Nobody tells us when a server is as quick again as it was.
+            while await self.readiness() != "200 `ok`":  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
     async def logged(self, event: str, *, since: int) -> None:
         """Wait until the log has `event` after its first `since` lines."""
         async with asyncio.timeout(START_SECONDS):
