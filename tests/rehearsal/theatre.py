@@ -21,7 +21,7 @@ from gateway.dev.embedded import postgres_server, redis_server
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from gateway.resources import migrations_folder
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS, BROWSERS
 from tests.integration.gateway_process import free_port, simulator
 from tests.rehearsal.reader import Reader
 
@@ -119,7 +119,8 @@ async def theatre(folder: Path) -> AsyncIterator[Theatre]:
         }
         async with _gateway(environ, ops_port=ops_port, log=log) as url, async_playwright() as play:
             browser = await play.chromium.launch(
-                executable_path=shutil.which("chromium"), args=list(ARGUMENTS)
+                executable_path=next(filter(None, map(shutil.which, BROWSERS)), None),
+                args=list(ARGUMENTS),
             )
             page = f"{url}/?report={REPORT}"
             async with (
