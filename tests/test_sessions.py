@@ -264,3 +264,13 @@ async def test_session_is_found_only_where_it_is_open() -> None:
     """A session nobody opened here is not found here."""
     async with stage() as s:
         assert s.sessions.find(uuid4()) is None
+
+
+async def test_joining_again_changes_nothing() -> None:
+    """A viewer that joins twice leaves once."""
+    async with stage() as s:
+        viewer = FakeViewer()
+        session = await s.enter(viewer)
+        s.sessions.join(session, viewer=viewer)
+        s.sessions.leave(session, viewer=viewer)
+        assert session.viewers == []

@@ -31,13 +31,28 @@ class Viewer(Protocol):
 class LiveSession:
     """A session with at least one viewer or a running turn, in this process."""
 
+    __slots__ = (
+        "_warned",
+        "active",
+        "announced",
+        "grace",
+        "id",
+        "locale",
+        "report",
+        "spent_nano",
+        "system",
+        "unsaved",
+        "viewers",
+    )
+
     def __init__(self, record: Session, *, system: Message) -> None:
         self.id = record.id
         self.report = record.report
         self.system = system
         self.spent_nano = record.spent_nano
         self.locale = Locale.KO
-        self.viewers: set[Viewer] = set()
+        # One or two: a set would be three times as big.
+        self.viewers: list[Viewer] = []
         self._warned: frozenset[BudgetName] = frozenset()
         self.active: Reading | None = None
         self.announced: Turn | None = None

@@ -119,12 +119,14 @@ class Sessions:
 
     def join(self, session: LiveSession, *, viewer: Viewer) -> None:
         """Add `viewer`; a turn that was left alone is watched again."""
-        session.viewers.add(viewer)
+        if viewer not in session.viewers:
+            session.viewers.append(viewer)
         session.stop_grace()
 
     def leave(self, session: LiveSession, *, viewer: Viewer) -> None:
         """Take `viewer` away; a turn nobody watches any more has its grace left."""
-        session.viewers.discard(viewer)
+        if viewer in session.viewers:
+            session.viewers.remove(viewer)
         if session.viewers or session.grace is not None:
             return
         if session.active is None:

@@ -76,7 +76,8 @@ class Connection:
         self._service = service
         self._address = address
         self._traceparent = traceparent
-        self._trace = Trace.start(traceparent)
+        # The request's, which is the same: two strings less for each open page.
+        self._trace = CURRENT.get() or Trace.start(traceparent)
         self._locale = Locale.KO
         self._session: LiveSession | None = None
         self._bad = 0
@@ -87,11 +88,11 @@ class Connection:
         """Serve the client until it leaves, or has to."""
         CURRENT.set(self._trace)
         try:
-            async with asyncio.timeout(HELLO_SECONDS) as hello:
-                async for message in self._socket:
-                    await self._receive(message)
-                    if self._session is not None and hello.when() is not None:
-                        hello.reschedule(None)
+            async with asyncio.timeout(HELLO_SECONDS):
+                while self._session is None and not self._socket.closed:
+                    await self._receive(await self._socket.receive())
+            async for message in self._socket:
+                await self._receive(message)
         except TimeoutError:
             await self.outlet.close(Close.NO_HELLO)
         finally:
