@@ -108,7 +108,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[aiopg.Connection, None]:
-        async with asyncio.timeout(ACQUIRE_SECONDS):
+        async with asyncio.timeout(ACQUIRE_SECONDS if self._slots.locked() else None):
             await self._slots.acquire()
         self._used += 1
         try:

@@ -64,6 +64,9 @@ class Outlet:
 
     async def send(self, frame: ServerFrame) -> None:
         """Send a frame; a reader too slow for it, or gone, loses its connection."""
+        if self.idle:
+            self.write(frame)
+            return
         self.counts.sent[type(frame)] += 1
         await self._send(encode(frame), WSMsgType.TEXT)
 
