@@ -106,6 +106,7 @@ async def _open(
     )
     stack.push_async_callback(database.close)
     store = PostgresStore(database)
+    stack.push_async_callback(store.close)
 
     cache: Cache = NoCache()
     relay: Relay = NoRelay()

@@ -44,9 +44,16 @@ EXPIRE = f"""
 """
 
 # A turn whose process died is ended first, or the session would be busy for ever.
-ACCEPT_TURN = f"""
-    WITH expired AS (
-        {INTERRUPT} AND session_id = %s
+ACCEPT_TURNS = f"""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::integer[], %s::uuid[], %s::text[], %s::text[],
+            %s::double precision[]
+        ) AS asked (
+            id, session_id, client_id, question, question_tokens, regenerate_of, model, trace_id, lease
+        )
+    ), expired AS (
+        {INTERRUPT} AND session_id IN (SELECT session_id FROM asked)
         RETURNING id
     )
     INSERT INTO turns (
@@ -54,18 +61,31 @@ ACCEPT_TURN = f"""
         trace_id, lease_until
     )
     SELECT
-        %s, %s, %s,
-        1 + coalesce((SELECT max(number) FROM turns WHERE session_id = %s), 0),
-        '{TurnState.ACCEPTED}', %s, %s, %s, %s, %s, now() + make_interval(secs => %s)
+        asked.id, session_id, client_id,
+        1 + coalesce((SELECT max(number) FROM turns WHERE session_id = asked.session_id), 0),
+        '{TurnState.ACCEPTED}', question, question_tokens, regenerate_of, model, trace_id,
+        now() + make_interval(secs => lease)
     -- Reading what expired is what makes Postgres end it before it adds.
-    FROM (SELECT count(*) FROM expired) AS ended
+    FROM asked, (SELECT count(*) FROM expired) AS ended
     -- Whichever it violates: its client id, the number or the one running turn.
     ON CONFLICT DO NOTHING
-    RETURNING number
+    RETURNING id, number
 """
 
+# All turns are locked before the first of them locks the day, and in one order with whoever else locks many:
+# who holds the day waits for nobody.
 RESERVE = """
-    SELECT granted, bound, session_spent, day_spent FROM reserve_for_turn(%s, %s, %s, %s, %s)
+    WITH asked AS (
+        SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+            AS asked (id, wanted, at_least, session_cap, day_cap)
+    ), locked AS MATERIALIZED (
+        SELECT id FROM turns WHERE id IN (SELECT id FROM asked) ORDER BY id FOR NO KEY UPDATE
+    )
+    SELECT id, granted, bound, session_spent, day_spent
+    FROM (SELECT array_agg(id) AS ids FROM locked) AS held
+    CROSS JOIN unnest(held.ids) AS one (id)
+    JOIN asked USING (id)
+    CROSS JOIN LATERAL reserve_for_turn(one.id, wanted, at_least, session_cap, day_cap)
 """
 
 HISTORY = """
@@ -83,13 +103,17 @@ HISTORY = """
 """
 
 CHECKPOINT = """
+    WITH locked AS MATERIALIZED (
+        SELECT id FROM turns WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    )
     UPDATE turns
     SET answer = partial.text,
         pieces = partial.pieces,
         state = CASE WHEN partial.pieces > 0 THEN 'streaming' ELSE state END,
         lease_until = now() + make_interval(secs => %s)
     FROM unnest(%s::uuid[], %s::text[], %s::integer[]) AS partial (id, text, pieces)
-    WHERE turns.id = partial.id AND state IN ('accepted', 'streaming')
+    JOIN locked ON locked.id = partial.id
+    WHERE turns.id = locked.id AND state IN ('accepted', 'streaming')
     RETURNING turns.id, cancel_requested
 """
 
@@ -99,12 +123,28 @@ REQUEST_CANCEL = """
 
 # A lease that is still there says that the turn's own process has not ended it: it runs, or it was
 # given up because its process was slow, and then what really happened counts.
-FINISH_TURN = """
+FINISH_TURNS = """
+    WITH ended AS (
+        SELECT * FROM unnest(
+            %s::uuid[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::text[],
+            %s::text[], %s::integer[], %s::integer[], %s::integer[], %s::integer[], %s::integer[],
+            %s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::boolean[]
+        ) AS ended (
+            id, state, answer, pieces, model, trace_id, finish_reason,
+            error_code, answer_tokens, input_tokens, cached_tokens, output_tokens, reasoning_tokens,
+            cost_nano, cost_source, ttft_ms, total_ms, shortened
+        )
+    ), locked AS MATERIALIZED (
+        SELECT id FROM turns WHERE id IN (SELECT id FROM ended) ORDER BY id FOR NO KEY UPDATE
+    )
     UPDATE turns
-    SET state = %s, answer = %s, pieces = %s, model = %s, trace_id = %s, finish_reason = %s,
-        error_code = %s, answer_tokens = %s, input_tokens = %s, cached_tokens = %s,
-        output_tokens = %s, reasoning_tokens = %s, cost_nano = least(%s, reserved_nano),
-        cost_source = %s, ttft_ms = %s,
-        total_ms = %s, shortened = %s, ended_at = now(), lease_until = NULL
-    WHERE id = %s AND lease_until IS NOT NULL
+    SET state = ended.state, answer = ended.answer, pieces = ended.pieces, model = ended.model,
+        trace_id = ended.trace_id, finish_reason = ended.finish_reason, error_code = ended.error_code,
+        answer_tokens = ended.answer_tokens, input_tokens = ended.input_tokens,
+        cached_tokens = ended.cached_tokens, output_tokens = ended.output_tokens,
+        reasoning_tokens = ended.reasoning_tokens, cost_nano = least(ended.cost_nano, reserved_nano),
+        cost_source = ended.cost_source, ttft_ms = ended.ttft_ms, total_ms = ended.total_ms,
+        shortened = ended.shortened, ended_at = now(), lease_until = NULL
+    FROM ended JOIN locked ON locked.id = ended.id
+    WHERE turns.id = locked.id AND lease_until IS NOT NULL
 """

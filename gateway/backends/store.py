@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from gateway.backends import reports, statements
+from gateway.backends.postgres import Database
 from gateway.backends.reports import PostgresReports, report_snapshot
 from gateway.backends.turn_rows import SELECT_TURN, stored_turn
+from gateway.backends.turn_writes import Ended, Reservation, TurnWrites
 from gateway.backends.watch import Operation
 from gateway.chat.errors import (
     Busy,
@@ -40,6 +42,14 @@ BUDGETS: dict[str, type[Permanent]] = {
 
 class PostgresStore(PostgresReports):
     """The `Store` of the chat, and the reports its sessions are about."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._writes = TurnWrites(database)
+
+    async def close(self) -> None:
+        """Give up what is on its way."""
+        await self._writes.close()
 
     async def ping(self) -> None:
         """Return if Postgres answers."""
@@ -79,18 +89,9 @@ class PostgresStore(PostgresReports):
 
     async def accept_turn(self, turn: NewTurn) -> Accepted | Duplicate:
         """Add a turn unless its client id is known; raises `Busy` while another one runs."""
-        added = await self._database.fetch(
-            statements.ACCEPT_TURN,
-            (
-                turn.session_id,
-                *(turn.id, turn.session_id, turn.client_id, turn.session_id),
-                *(turn.question.text, turn.question.tokens, turn.regenerate_of),
-                *(turn.model, turn.trace_id, turn.lease),
-            ),
-            operation=Operation.ACCEPT_TURN,
-        )
-        if added:
-            return Accepted(added[0][0])
+        number = await self._writes.accept(turn)
+        if number is not None:
+            return Accepted(number)
         # A statement of its own: the one before could not see what was added while it ran.
         known = await self.find_question(turn.session_id, turn.client_id)
         if known is not None:
@@ -173,15 +174,13 @@ class PostgresStore(PostgresReports):
 
         Raises `SessionBudgetReached` or `DailyBudgetReached` where that is below `least`.
         """
-        rows = await self._database.fetch(
-            statements.RESERVE,
-            (turn_id, wanted, least, session_cap, day_cap),
-            operation=Operation.RESERVE,
+        row = await self._writes.reserve(
+            Reservation(turn_id, wanted, least, session_cap=session_cap, day_cap=day_cap)
         )
-        if not rows:
+        if row is None:
             # Taken for dead while it was slow: what it would spend now is no longer set aside.
             raise StorageUnavailable
-        granted, bound, session_spent, day_spent = rows[0]
+        granted, bound, session_spent, day_spent = row
         if granted < least:
             raise BUDGETS[bound]
         return Grant(
@@ -206,6 +205,7 @@ class PostgresStore(PostgresReports):
         rows = await self._database.fetch(
             statements.CHECKPOINT,
             (
+                [partial.turn_id for partial in partials],
                 lease,
                 [partial.turn_id for partial in partials],
                 [partial.text for partial in partials],
@@ -217,16 +217,4 @@ class PostgresStore(PostgresReports):
 
     async def finish_turn(self, turn_id: UUID, outcome: Outcome) -> None:
         """Save how a turn ended; saving it again changes nothing."""
-        usage = outcome.usage
-        await self._database.fetch(
-            statements.FINISH_TURN,
-            (
-                *(outcome.state, outcome.text, outcome.pieces, outcome.model, outcome.trace_id),
-                *(outcome.finish_reason, outcome.code, outcome.answer_tokens),
-                *(usage.input_tokens, usage.cached_tokens),
-                *(usage.output_tokens, usage.reasoning_tokens),
-                *(outcome.cost_nano, outcome.cost_source),
-                *(outcome.ttft_ms, outcome.total_ms, outcome.shortened, turn_id),
-            ),
-            operation=Operation.FINISH_TURN,
-        )
+        await self._writes.finish(Ended(turn_id, outcome))
