@@ -4,7 +4,10 @@ The writer never waits for a reader. A reader is a cursor: it takes everything a
 slow one just gets bigger pieces. Back-pressure, coalescing, resume and several tabs are this one mechanism.
 """
 
+from array import array
 from collections.abc import Callable, Iterator
+from io import SEEK_END, StringIO
+from itertools import pairwise
 
 import msgspec
 
@@ -54,9 +57,12 @@ class Answer:
     """An append-only text in numbered pieces; the first `first` of them are known joined, as `before`."""
 
     def __init__(self, *, before: str = "", first: int = 0) -> None:
-        self._before = before
         self._first = first
-        self._pieces: list[str] = []
+        # Not a list of pieces: each would weigh ten times what is in it. No line end is translated.
+        self._text = StringIO(newline="")
+        self._text.write(before)
+        # Where `before` ends, and each piece after it.
+        self._ends = array("L", [len(before)])
         self._progress: Progress | None = None
         self._ended = False
         self._readers: list[Callable[[], None]] = []
@@ -64,12 +70,12 @@ class Answer:
     @property
     def position(self) -> int:
         """The number of the last piece."""
-        return self._first + len(self._pieces)
+        return self._first + len(self._ends) - 1
 
     @property
     def text(self) -> str:
         """Everything so far."""
-        return self._before + "".join(self._pieces)
+        return self._text.getvalue()
 
     @property
     def ended(self) -> bool:
@@ -78,17 +84,21 @@ class Answer:
 
     def append(self, text: str) -> None:
         """Add one piece and wake the readers."""
-        self._pieces.append(text)
+        self._text.write(text)
+        self._ends.append(self._text.tell())
         self._wake()
 
     def pieces(self, after: int) -> list[str]:
         """Return the pieces after position `after`, one by one."""
-        return self._pieces[max(0, after - self._first) :]
+        ends = self._ends[max(0, after - self._first) :]
+        return [self._between(start, stop) for start, stop in pairwise(ends)]
 
     def reset(self, *, before: str, first: int) -> None:
         """Replace everything by a text known only joined; readers elsewhere are given it whole."""
-        self._before, self._first = before, first
-        self._pieces.clear()
+        self._first = first
+        self._text = StringIO(newline="")
+        self._text.write(before)
+        self._ends = array("L", [len(before)])
         self._wake()
 
     def report(self, progress: Progress) -> None:
@@ -111,7 +121,7 @@ class Answer:
         elif cursor.position < last:
             items += self._slices(cursor.position)
             cursor.position = last
-        if self._progress is not cursor.told and not self._pieces and not self._ended:
+        if self._progress is not cursor.told and len(self._ends) == 1 and not self._ended:
             assert self._progress is not None, "it only ever becomes another"
             cursor.told = self._progress
             items.append(self._progress)
@@ -130,15 +140,22 @@ class Answer:
         self._readers.remove(reader)
 
     def _slices(self, position: int) -> Iterator[Slice]:
-        start, size, texts = position, 0, list[str]()
-        for text in self._pieces[position - self._first :]:
-            if texts and size + len(text) > SLICE_CHARS:
-                stop = start + len(texts)
-                yield Slice(start, stop, "".join(texts))
-                start, size, texts = stop, 0, []
-            texts.append(text)
-            size += len(text)
-        yield Slice(start, start + len(texts), "".join(texts))
+        ends, last = self._ends, len(self._ends) - 1
+        start = position - self._first
+        while start < last:
+            stop = start + 1
+            while stop < last and ends[stop + 1] - ends[start] <= SLICE_CHARS:
+                stop += 1
+            text = self._between(ends[start], ends[stop])
+            yield Slice(self._first + start, self._first + stop, text)
+            start = stop
+
+    def _between(self, start: int, stop: int) -> str:
+        self._text.seek(start)
+        text = self._text.read(stop - start)
+        # Where the next piece goes.
+        self._text.seek(0, SEEK_END)
+        return text
 
     def _wake(self) -> None:
         # A copy: a reader that has enough leaves while it is told.

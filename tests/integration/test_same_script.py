@@ -19,8 +19,8 @@ from tests.integration.helpers import STROLLING, begun, question
 from tests.integration.money import connected
 from tests.running_gateway import running_gateway
 
-# What differs from one run of the same script to the next.
-FLEETING = ("trace_id", "turn_id", "id", "ttft_ms", "total_ms")
+# What differs from one run of a script to the next; what comes together is one piece, so `to` does too.
+FLEETING = ("trace_id", "turn_id", "id", "ttft_ms", "total_ms", "to")
 CURL_PIECES = 5
 
 
