@@ -14,7 +14,6 @@ from array import array
 
 import msgspec
 
-from gateway.web.connection import FRAME_SECONDS, FRAMES_AT_ONCE
 from tests.bench.visitor import Heard, Visitor
 
 # Connections are opened so many at a time: opening them is not what is measured.
@@ -56,10 +55,7 @@ async def connect(url: str, *, count: int, greeted: bool, heard: Heard) -> list[
 async def talk(visitor: Visitor, *, answers: int, delay: float) -> None:
     """Ask so many questions one after the other, the first after `delay` seconds."""
     await asyncio.sleep(delay)
-    for number in range(answers):
-        if number >= FRAMES_AT_ONCE // 2:
-            # Any faster, and the gateway takes us for a flood.
-            await asyncio.sleep(FRAME_SECONDS)
+    for _ in range(answers):
         await visitor.ask()
 
 

@@ -7,6 +7,7 @@ from array import array
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from gateway.web.connection import FRAME_SECONDS, FRAMES_AT_ONCE
 from tests.bench import stamps
 
 SUBPROTOCOL = "chatgw.v1"
@@ -45,6 +46,7 @@ class Visitor(asyncio.Protocol):
         self._open: asyncio.Future[None] = loop.create_future()
         self._end: asyncio.Future[None] = loop.create_future()
         self._asked = 0
+        self._questions = 0
         self._code = 0
 
     @classmethod
@@ -61,6 +63,10 @@ class Visitor(asyncio.Protocol):
     async def ask(self) -> None:
         """Ask a question and read the answer to its end."""
         question = json.dumps({"type": "message", "id": str(uuid4()), "text": "?"})
+        self._questions += 1
+        if self._questions > FRAMES_AT_ONCE // 2:
+            # Any faster, and the gateway takes us for a flood.
+            await asyncio.sleep(FRAME_SECONDS)
         self._end = asyncio.get_running_loop().create_future()
         self._asked = time.monotonic_ns()
         self._send(TEXT, question.encode())
