@@ -25,6 +25,8 @@ from tests.integration.money import OPEN_DOOR, known
 GENEROUS = OPEN_DOOR | known(
     server_max_connections="100000",
     openai_model="sim-bench",
+    # The times that the upstream writes into its chunks are a thousand tokens and more.
+    openai_max_output_tokens="2048",
     cost_session_usd="1000",
     cost_day_usd="100000",
     limits_turn_seconds="600",
