@@ -8,9 +8,9 @@ from gateway.dev.simulator import SimulatorOptions
 
 @dataclass(frozen=True)
 class Pace(SimulatorOptions):
-    """So slowly that even a busy machine finds the page of 20 KB unfinished, or flat out."""
+    """So slowly that even a busy machine finds a long answer unfinished after ten seconds, or flat out."""
 
-    tokens_per_second: float = 300.0
+    tokens_per_second: float = 150.0
     first_token_seconds: float = 0.1
     hurried: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -136,6 +136,13 @@ class Answering:
             )
         return self
 
+    async def taken(self) -> None:
+        """Wait until the page has taken what was written: it asks for what a gap shows to be missing."""
+        resumes = len(self._stage.said("resume"))
+        gap = {"from": self.to + 1, "to": self.to + 2, "text": ""}
+        await self._stage.send({"type": "delta", "turn_id": self.turn_id} | gap)
+        await self._stage.heard("resume", count=resumes + 1)
+
     async def end(self, **other: object) -> None:
         """End the turn well."""
         await self._stage.send(done(self.turn_id, self.to, **other))

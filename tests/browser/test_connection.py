@@ -9,6 +9,8 @@ from tests.browser.stage import Answering, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+# Longer than an outage, or a tab that is not seen, is let pass without a word.
+OUTAGE, MINUTE = 1_300, 60_000
 HIDE = """hidden => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
@@ -33,6 +35,7 @@ async def test_a_close_code_says_whether_to_come_back(
     stage: Stage, code: int, comes_back: bool
 ) -> None:
     """15: 4000 to 4499 reconnect, 4500 to 4999 do not, known or not; a final end is told."""
+    await stage.page.clock.install()
     await stage.open()
     await stage.sockets[-1].close(code=code)
     if comes_back:
@@ -43,7 +46,7 @@ async def test_a_close_code_says_whether_to_come_back(
     await expect(stage.page.get_by_test_id("banner")).to_contain_text(
         f"연결할 수 없습니다. ({code})"
     )
-    await stage.page.wait_for_timeout(700)
+    await stage.page.clock.run_for(MINUTE)
     assert len(stage.sockets) == 1
 
 
@@ -58,9 +61,12 @@ async def test_a_page_that_always_comes_back_is_found_out(stage: Stage) -> None:
 async def test_an_outage_is_told_with_a_countdown(stage: Stage) -> None:
     """The banner counts down to the next try, and the button tries at once."""
     await stage.page.add_init_script("Math.random = () => 0.99")
+    await stage.page.clock.install()
     await stage.open()
     stage.refusing = True
     await stage.sockets[-1].close(code=1012)
+    await expect(stage.page.locator("body")).to_have_attribute("data-state", "reconnecting")
+    await stage.page.clock.run_for(OUTAGE)
     banner = stage.page.get_by_test_id("banner")
     await expect(banner).to_have_text(re.compile(r"연결이 끊겼습니다\. \d초 후 다시 연결합니다\."))
     stage.refusing = False
@@ -71,9 +77,12 @@ async def test_an_outage_is_told_with_a_countdown(stage: Stage) -> None:
 
 async def test_a_hidden_tab_takes_what_comes(stage: Stage) -> None:
     """21: without animation frames deltas are drawn, and no ping is sent while nobody looks."""
+    await stage.page.clock.install()
     await stage.open()
     answering = await hidden(stage)
     await answering.write(" 둘", " 셋")
+    await answering.taken()
+    await stage.page.clock.run_for(OUTAGE)
     await expect(stage.page.get_by_test_id("answer")).to_have_text("하나 둘 셋")
     assert stage.said("ping") == []
     assert len(stage.sockets) == 1
@@ -82,10 +91,12 @@ async def test_a_hidden_tab_takes_what_comes(stage: Stage) -> None:
 async def test_a_tab_that_waits_for_frames_is_found_out(stage: Stage) -> None:
     """21, able to fail: a page that only draws in animation frames shows nothing when hidden."""
     await stage.spoil("js/view.js", {"if (document.hidden)": "if (false)"})
+    await stage.page.clock.install()
     await stage.open()
     answering = await hidden(stage)
     await answering.write(" 둘")
-    await stage.page.wait_for_timeout(1_300)
+    await answering.taken()
+    await stage.page.clock.run_for(OUTAGE)
     await expect(stage.page.get_by_test_id("answer")).to_have_text("하나")
 
 

@@ -47,6 +47,7 @@ async def test_an_error_is_told_and_retried_where_it_can_help(
 
 async def test_retry_waits_as_long_as_it_is_told(stage: Stage) -> None:
     """17: with `retry_after_ms` the button counts down and asks again only then."""
+    await stage.page.clock.install()
     await stage.open()
     answering = await stage.ask("질문")
     await answering.fail(
@@ -56,6 +57,7 @@ async def test_retry_waits_as_long_as_it_is_told(stage: Stage) -> None:
     await expect(retry).to_have_text("다시 시도 (2초)")
     await retry.click(force=True)
     assert len(stage.said("message")) == 1
+    await stage.page.clock.run_for(1_500)
     await expect(retry).to_have_text("다시 시도")
     await retry.click()
     again = await stage.heard("message", count=2)
