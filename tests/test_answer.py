@@ -1,6 +1,6 @@
 """An answer is an append-only text; whoever wants it is a cursor."""
 
-from gateway.chat.answer import SLICE_CHARS, Answer, Cursor, Item, Progress, Slice, Whole
+from gateway.chat.answer import SLICE_BYTES, Answer, Cursor, Item, Progress, Slice, Whole
 from gateway.chat.frames import StatusState
 
 WAITING = Progress(StatusState.WAITING)
@@ -179,15 +179,15 @@ def test_position_after_pieces_that_are_gone_is_followed() -> None:
 
 
 def test_slices_are_bounded() -> None:
-    """No slice of several pieces is longer than `SLICE_CHARS`."""
-    piece = "x" * (SLICE_CHARS // 3 + 1)
+    """No slice of several pieces is longer than `SLICE_BYTES`."""
+    piece = "x" * (SLICE_BYTES // 3 + 1)
     slices = read(answer_of(*[piece] * 5))
     assert slices == [Slice(0, 2, piece * 2), Slice(2, 4, piece * 2), Slice(4, 5, piece)]
 
 
 def test_slice_of_just_the_bound_is_not_split() -> None:
-    """Pieces that together have exactly `SLICE_CHARS` characters are one slice."""
-    half = "x" * (SLICE_CHARS // 2)
+    """Pieces that together have exactly `SLICE_BYTES` bytes are one slice."""
+    half = "x" * (SLICE_BYTES // 2)
     assert read(answer_of(half, half)) == [Slice(0, 2, half * 2)]
 
 
@@ -231,3 +231,13 @@ def test_position_is_held_where_its_pieces_are() -> None:
     answer = Answer(before="abc", first=3)
     answer.append("d")
     assert [position for position in range(6) if answer.holds(position)] == [3, 4]
+
+
+def test_half_a_character_is_kept() -> None:
+    """What JSON may say and UTF-8 may not is given on as it came."""
+    assert read(answer_of("a\ud800", "b")) == [Slice(0, 2, "a\ud800b")]
+
+
+def test_line_ends_are_kept() -> None:
+    """No line end is made into another one."""
+    assert answer_of("a\r", "\nb\r").text == "a\r\nb\r"

@@ -6,16 +6,16 @@ slow one just gets bigger pieces. Back-pressure, coalescing, resume and several 
 
 from array import array
 from collections.abc import Callable, Iterator
-from io import SEEK_END, StringIO
 from itertools import pairwise
 
 import msgspec
 
+from gateway.chat.compact import decoded, encoded
 from gateway.chat.frames import StatusState
 
-# The longest text handed out at once, in characters: the largest frame of four-byte characters, with its
-# JSON around it, stays below 64 KiB.
-SLICE_CHARS = 12_000
+# The longest text of several pieces handed out at once: of control characters, which JSON makes six times as
+# long, the frame stays below 64 KiB still.
+SLICE_BYTES = 10_000
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -58,11 +58,9 @@ class Answer:
 
     def __init__(self, *, before: str = "", first: int = 0) -> None:
         self._first = first
-        # Not a list of pieces: each would weigh ten times what is in it. No line end is translated.
-        self._text = StringIO(newline="")
-        self._text.write(before)
+        self._text = bytearray(encoded(before))
         # Where `before` ends, and each piece after it.
-        self._ends = array("L", [len(before)])
+        self._ends = array("L", [len(self._text)])
         self._progress: Progress | None = None
         self._ended = False
         self._readers: list[Callable[[], None]] = []
@@ -75,7 +73,7 @@ class Answer:
     @property
     def text(self) -> str:
         """Everything so far."""
-        return self._text.getvalue()
+        return decoded(self._text)
 
     @property
     def ended(self) -> bool:
@@ -84,21 +82,20 @@ class Answer:
 
     def append(self, text: str) -> None:
         """Add one piece and wake the readers."""
-        self._text.write(text)
-        self._ends.append(self._text.tell())
+        self._text += encoded(text)
+        self._ends.append(len(self._text))
         self._wake()
 
     def pieces(self, after: int) -> list[str]:
         """Return the pieces after position `after`, one by one."""
         ends = self._ends[max(0, after - self._first) :]
-        return [self._between(start, stop) for start, stop in pairwise(ends)]
+        return [decoded(self._text[start:stop]) for start, stop in pairwise(ends)]
 
     def reset(self, *, before: str, first: int) -> None:
         """Replace everything by a text known only joined; readers elsewhere are given it whole."""
         self._first = first
-        self._text = StringIO(newline="")
-        self._text.write(before)
-        self._ends = array("L", [len(before)])
+        self._text = bytearray(encoded(before))
+        self._ends = array("L", [len(self._text)])
         self._wake()
 
     def report(self, progress: Progress) -> None:
@@ -144,18 +141,11 @@ class Answer:
         start = position - self._first
         while start < last:
             stop = start + 1
-            while stop < last and ends[stop + 1] - ends[start] <= SLICE_CHARS:
+            while stop < last and ends[stop + 1] - ends[start] <= SLICE_BYTES:
                 stop += 1
-            text = self._between(ends[start], ends[stop])
+            text = decoded(self._text[ends[start] : ends[stop]])
             yield Slice(self._first + start, self._first + stop, text)
             start = stop
-
-    def _between(self, start: int, stop: int) -> str:
-        self._text.seek(start)
-        text = self._text.read(stop - start)
-        # Where the next piece goes.
-        self._text.seek(0, SEEK_END)
-        return text
 
     def _wake(self) -> None:
         # A copy: a reader that has enough leaves while it is told.

@@ -1,7 +1,6 @@
 """Count an answer while it streams, for upstreams that ignore the limit they were given."""
 
-from io import StringIO
-
+from gateway.chat.compact import decoded, encoded
 from gateway.chat.ports import Tokenizer
 
 
@@ -17,28 +16,24 @@ class Meter:
     def __init__(self, tokenizer: Tokenizer, *, limit: int) -> None:
         self._tokenizer = tokenizer
         self._limit = limit
-        # Not a list: two hundred small strings weigh ten times what is in them. No line end is translated.
-        self._text = StringIO(newline="")
+        # Not a list: two hundred small strings weigh ten times what is in them.
+        self._text = bytearray()
         self._counted = 0
         self._since = 0
-        self._bytes = 0
 
     def admit(self, text: str) -> bool:
         """Return whether the answer with `text` stays within the limit; text refused is not counted."""
-        before = self._text.tell()
-        self._text.write(text)
-        self._bytes += len(text.encode())
-        if self._counted + self._bytes <= self._limit:
+        before = len(self._text)
+        self._text += encoded(text)
+        if self._counted + len(self._text) - self._since <= self._limit:
             return True
-        whole = self._text.getvalue()
-        self._counted += self._tokenizer.count(whole[self._since :])
-        self._since, self._bytes = len(whole), 0
+        self._counted += self._tokenizer.count(decoded(self._text[self._since :]))
+        self._since = len(self._text)
         if self._counted <= self._limit:
             return True
-        self._counted = self._tokenizer.count(whole)
+        self._counted = self._tokenizer.count(decoded(self._text))
         if self._counted <= self._limit:
             return True
-        self._text.seek(before)
-        self._text.truncate()
+        del self._text[before:]
         self._since = before
         return False
