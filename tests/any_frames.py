@@ -1,4 +1,4 @@
-"""Frames that nobody of good will sends, made up of nothing but a number, so the same ones every time."""
+"""Frames that nobody of good will sends, made up by chance, the same ones every time."""
 
 import json
 import random
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiohttp import WSMsgType
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from gateway.chat.frames import FRAME_BYTES
 
@@ -46,10 +48,31 @@ ALPHABETS = (
 BRACKETS = (("[", "]"), ('{"a":', "}"), ('{"type":"ping","x":[', "]}"))
 
 
-def any_frames(count: int, *, seed: int) -> list[Sent]:
-    """Return so many frames."""
-    make = _Maker(random.Random(seed))
-    return [make.frame() for _ in range(count)]
+# Drawn one by one, frames would mostly be small variations of each other; so hypothesis draws the chance, and
+# chance makes so many of each.
+OF_EACH = 20
+
+
+def any_frames(count: int) -> list[Sent]:
+    """Return so many frames, drawn by hypothesis, the same ones every time."""
+    frames = list[Sent]()
+
+    @settings(
+        max_examples=-(-count // OF_EACH),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=[*HealthCheck],
+    )
+    @given(st.randoms(use_true_random=True, note_method_calls=False))
+    def draw(chance: random.Random) -> None:
+        make = _Maker(chance)
+        frames.extend(make.frame() for _ in range(OF_EACH))
+
+    while len(frames) < count:
+        draw()
+    return frames[:count]
 
 
 class _Maker:
