@@ -26,10 +26,15 @@ class Socket:
 
 
 class Transport:
-    """A connection that can be dropped."""
+    """A connection that can be dropped; `buffered` bytes have not been taken yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, buffered: int = 0) -> None:
         self.aborted = False
+        self.buffered = buffered
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait."""
+        return self.buffered
 
     def abort(self) -> None:
         """Drop it."""
@@ -48,7 +53,7 @@ def outlet(socket: Socket, *, transport: Transport, counts: Counts) -> Outlet:
 async def test_both_ways_of_sending_count() -> None:
     """A frame counts as sent whether or not there was a wait for it."""
     socket, counts = Socket(), Counts()
-    out = outlet(socket, transport=Transport(), counts=counts)
+    out = outlet(socket, transport=Transport(buffered=1), counts=counts)
     await out.send(Pong())
     out.write(Pong())
     assert (len(socket.taken), counts.sent[Pong]) == (2, 2)
@@ -56,7 +61,7 @@ async def test_both_ways_of_sending_count() -> None:
 
 async def test_reader_that_takes_nothing() -> None:
     """A reader that takes nothing for so long is dropped, and counted as slow."""
-    transport, counts = Transport(), Counts()
+    transport, counts = Transport(buffered=1), Counts()
     out = outlet(Socket(stalled=True), transport=transport, counts=counts)
     sending = asyncio.create_task(out.send(Pong()))
     await idle()
@@ -64,3 +69,11 @@ async def test_reader_that_takes_nothing() -> None:
     await sending
     assert (transport.aborted, counts.drops[Drop.SLOW]) == (True, 1)
     assert out.closed_with is Close.SLOW_READER
+
+
+async def test_reader_that_keeps_up_is_not_waited_for() -> None:
+    """Who has taken everything is sent the next frame at once, even where that one is more than it takes."""
+    transport, counts = Transport(), Counts()
+    out = outlet(Socket(stalled=True), transport=transport, counts=counts)
+    await out.send(Pong())
+    assert (transport.aborted, counts.sent[Pong]) == (False, 1)
