@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := uv==0.13.9
 TYPESCRIPT := typescript@7.0.2
 
-.PHONY: help run test style types imports page-types unit integration browser stress rehearsal bench coverage fix wheel lock clean
+.PHONY: help run test style types imports page-types unit integration integration-a-m integration-n-z browser stress rehearsal bench coverage fix wheel lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,9 +17,9 @@ help:  ## Show this list
 run: .venv/runs  ## Start the product at http://127.0.0.1:8080 with an embedded Postgres and Redis
 	$(BIN)/gateway dev
 
-# Three at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
+# Four at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
 test:  ## Run every check, and all of them even when one fails
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target \
 		integration browser style types imports page-types unit
 
 style: .venv/checks  ## Check the style of the Python code
@@ -53,8 +53,10 @@ else
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 endif
 
-integration: .venv/checks  ## Run the tests of a whole gateway: real servers, real sockets
-	$(BIN)/pytest tests/integration
+integration: integration-a-m integration-n-z  ## Run the tests of a whole gateway: real servers, real sockets
+
+integration-a-m integration-n-z: integration-%: .venv/checks
+	$(BIN)/pytest tests/integration/test_[$*]*.py
 
 browser: .venv/checks node_modules/.package-lock.json  ## Run the tests of the page in a real browser
 	@tests/browser/install-chromium
