@@ -85,10 +85,16 @@ async def gateway(
         yield gateway
 
 
+async def open_anew(page: Page, gateway: RunningGateway) -> None:
+    """Open the page as on a first visit, whatever was asked before."""
+    await page.goto(gateway.url)
+    await page.evaluate("localStorage.clear()")
+    await page.reload()
+
+
 async def long_tasks(page: Page, gateway: RunningGateway) -> list[float]:
     """Stream 20 KB and return the long tasks it made."""
-    await page.goto(gateway.url)
-    await page.get_by_test_id("new-conversation").click()
+    await open_anew(page, gateway)
     await ask(page, "길게 답해 줘")
     await expect(page.get_by_test_id("stop")).to_be_visible()
     await page.evaluate("window.seen.longtask = []")
@@ -211,8 +217,7 @@ async def test_keys_are_answered_while_streaming(gateway: RunningGateway, page: 
     await page.add_init_script(OBSERVE)
     p95s: list[float] = []
     for _ in range(ATTEMPTS):
-        await page.goto(gateway.url)
-        await page.get_by_test_id("new-conversation").click()
+        await open_anew(page, gateway)
         await ask(page, "길게 답해 줘")
         await expect(page.get_by_test_id("answer")).not_to_be_empty()
         await page.evaluate("window.seen.event = []")
