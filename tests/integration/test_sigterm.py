@@ -21,7 +21,7 @@ from tests.integration.gateway_process import (
     simulator,
 )
 from tests.integration.helpers import begun, question, stored
-from tests.integration.money import OPEN_DOOR, connected
+from tests.integration.money import OPEN_DOOR, connected, until
 
 # Some seconds for an answer.
 AMBLING = SimulatorOptions(tokens_per_second=30, first_token_seconds=0)
@@ -113,7 +113,8 @@ async def test_an_answer_that_takes_too_long(postgres: EmbeddedServer, database:
         gateway.process.send_signal(signal.SIGTERM)
         more, code = await to_the_end(client)
         await exited(gateway, within=0.5 + EXIT_SECONDS)
-        assert seen.requests[-1].closed_early
+        # It hears of it a moment after the process is gone.
+        await until(lambda: seen.requests[-1].closed_early)
     frames += more
     assert (frames[-1]["code"], frames[-1]["retryable"], code) == ("interrupted", True, RESTARTING)
     assert await stored(database, frames[0]["turn_id"]) == ("interrupted", text_of(frames))
