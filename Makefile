@@ -17,9 +17,9 @@ help:  ## Show this list
 run: .venv/runs  ## Start the product at http://127.0.0.1:8080 with an embedded Postgres and Redis
 	$(BIN)/gateway dev
 
-# Four at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
+# Three at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
 test:  ## Run every check, and all of them even when one fails
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target \
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
 		integration browser style types imports page-types unit
 
 style: .venv/checks  ## Check the style of the Python code

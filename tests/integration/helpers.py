@@ -57,9 +57,11 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def begun(client: ChatClient, frames: list[Frame], *, deltas: int = 1) -> list[Frame]:
-    """Receive into `frames` until so many deltas have come: the answer is on its way then."""
+    """Receive into `frames` until so many deltas have come, the answer is on its way then, or its end."""
     while sum(frame["type"] == "delta" for frame in frames) < deltas:
         frames.append(await client.receive())
+        if frames[-1]["type"] in {"done", "error"}:
+            break
     return frames
 
 

@@ -135,7 +135,7 @@ async def play(talk: Talk) -> list[Any]:
     stopped = await talk.stopped(question(2))
     return [
         *(story(frames) for frames in (first, again)),
-        *(([f["type"] for f in frames], frames[-1]["to"]) for frames in (rest, end)),
+        *([f["type"] for f in frames] for frames in (rest, end)),
         codes,
         # Where it is stopped is a matter of time.
         (types_of(stopped), stopped[-1]["finish_reason"]),
