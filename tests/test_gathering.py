@@ -57,6 +57,24 @@ async def test_what_comes_meanwhile_goes_together() -> None:
     assert doubling.calls == [[1], [2], [7, 8, 9]]
 
 
+async def test_asking_again_as_the_last_calls_end() -> None:
+    """Who asks again in the very step that brings the reply is heard, though all calls ended in it."""
+    doubling = Doubling()
+
+    async def ask_twice(number: int) -> int:
+        return await doubling.gathering.join(await doubling.gathering.join(number))
+
+    asked = asyncio.create_task(ask_twice(1))
+    await idle()
+    for number in range(2, AT_ONCE + 1):
+        doubling.ask(number)
+        await idle()
+    doubling.gate.set()
+    await idle()
+    assert asked.done()
+    assert await asked == 4
+
+
 async def test_each_has_its_own_reply() -> None:
     """Replies come to who asked."""
     doubling = Doubling()

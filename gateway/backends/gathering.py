@@ -40,7 +40,6 @@ class Gathering(Generic[Item, Reply]):
             # Its own context: it works for several turns, and none of them is the one to be logged.
             task = asyncio.create_task(self._run(), name="gathering", context=Context())
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
         return await future
 
     async def close(self) -> None:
@@ -51,9 +50,14 @@ class Gathering(Generic[Item, Reply]):
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _run(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._answer(batch)
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._answer(batch)
+        finally:
+            # In this very step, not by a callback after it: who asked in between would wait for a call that
+            # has looked for the last time.
+            self._running.discard(asyncio.current_task())
 
     async def _answer(self, batch: Sequence[tuple[Item, asyncio.Future[Reply]]]) -> None:
         try:

@@ -180,8 +180,7 @@ async def come_and_go(gateway: RunningGateway, number: int) -> None:
         return
 
 
-@pytest.mark.stress
-@pytest.mark.parametrize("cycles", [200, 2000])
+@pytest.mark.parametrize("cycles", [200, pytest.param(2000, marks=pytest.mark.stress)])
 async def test_coming_and_going(
     cycles: int, postgres: EmbeddedServer, redis: EmbeddedServer, database: Database
 ) -> None:
