@@ -70,7 +70,9 @@ async def main() -> None:
     answer = (floor if arguments.which == "floor" else usual)(arguments.upstream)
 
     async def handle(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(compress=False, heartbeat=25, protocols=("chatgw.v1",))
+        # Without a heartbeat: pongs wait here until an answer has ended, and one that takes longer than a
+        # heartbeat, as where more is asked than a core gives, would be cut off.
+        socket = web.WebSocketResponse(compress=False, protocols=("chatgw.v1",))
         await socket.prepare(request)
         async for message in socket:
             if json.loads(message.data)["type"] == "message":
