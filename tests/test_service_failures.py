@@ -19,6 +19,7 @@ from gateway.chat.frames import Accept, Done, Error, Status, StatusState, TurnFr
 from gateway.chat.live_session import LiveSession
 from gateway.chat.persister import PATIENCE_SECONDS, RETRY_SECONDS
 from gateway.chat.records import TurnState
+from gateway.chat.service import UNSAVED_SECONDS
 from tests.builders import FINE, STOP, an_ask
 from tests.fakes import HANG, CountingTokenizer, idle, pass_time
 from tests.stage import Stage, end_of, frames, stage
@@ -250,17 +251,31 @@ async def test_answer_is_stored_later() -> None:
 
 
 async def test_next_question_waits_for_the_store() -> None:
-    """While an answer is not stored the session's next question is refused, then taken."""
+    """A question asked before the last answer is stored is taken once that is."""
+    async with stage() as s:
+        session = await s.enter()
+        await answered_without_a_store(s, session)
+        s.upstream.scripts = [FINE]
+        asking = asyncio.create_task(s.ask(session))
+        await idle()
+        assert not asking.done()
+        s.store.recover()
+        await pass_time(RETRY_SECONDS)
+        assert isinstance(end_of(await asking), Done)
+
+
+async def test_next_question_without_a_store() -> None:
+    """A question is refused where the last answer is still not stored after a while; nothing is stored of it."""
     async with stage() as s:
         session = await s.enter()
         await answered_without_a_store(s, session)
         calls = len(s.store.calls)
         s.upstream.scripts = [FINE]
-        assert the_error(await s.ask(session)).code is Code.STORAGE_UNAVAILABLE
-        assert s.store.calls[calls:] in ([], ["finish_turn"])
-        s.store.recover()
-        await pass_time(RETRY_SECONDS)
-        assert isinstance(await s.end(session), Done)
+        asking = asyncio.create_task(s.ask(session))
+        await idle()
+        await pass_time(UNSAVED_SECONDS)
+        assert the_error(await asking).code is Code.STORAGE_UNAVAILABLE
+        assert set(s.store.calls[calls:]) <= {"finish_turn"}
 
 
 async def test_unsaved_answer_is_not_cached() -> None:

@@ -1,5 +1,6 @@
 """Take questions: each becomes a turn with a task of its own, whoever asked and wherever they go."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from uuid import UUID, uuid4
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 # How long the end of the process waits for answers that are not stored yet.
 SAVE_SECONDS = 5.0
+# How long a question waits for the last answer to be stored: one more try of the persister is in it.
+UNSAVED_SECONDS = 1.0
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -199,7 +202,10 @@ class ChatService:
         self, session: LiveSession, reading: Reading, *, ask: Ask, address: int
     ) -> None:
         if session.unsaved is not None and not session.unsaved.done():
-            raise StorageUnavailable
+            # A store that is only slow has it in a moment, and without it the prompt would lack the answer.
+            _, late = await asyncio.wait({session.unsaved}, timeout=UNSAVED_SECONDS)
+            if late:
+                raise StorageUnavailable
         turn = reading.turn
         try:
             self._pace.take(session.id, address=address)
