@@ -265,7 +265,7 @@ async def test_next_question_waits_for_the_store() -> None:
 
 
 async def test_next_question_without_a_store() -> None:
-    """A question is refused where the last answer is still not stored after a while; nothing is stored of it."""
+    """A question is refused where the last answer stays away from the store; nothing is stored of it."""
     async with stage() as s:
         session = await s.enter()
         await answered_without_a_store(s, session)

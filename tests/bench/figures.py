@@ -49,11 +49,24 @@ def figures(results: Results) -> Iterator[Figure]:
     yield from _round_trips(results.round_trips)
     for (case, streams), runs in _loads(results.runs):
         yield from _delays(case, streams, runs)
-    refused = sum(run.refused for run in results.runs)
-    if refused:
-        yield judged(Figure(name="Questions refused, all runs", gateway=refused), [at_most(0)])
+    yield from _refused(results.runs)
     yield from _memory(results.weights)
     yield from _processes(results.processes)
+
+
+def _refused(runs: Sequence[Run]) -> Iterator[Figure]:
+    refused = {which: sum(run.refused for run in runs if run.which is which) for which in Which}
+    if any(refused.values()):
+        yield judged(
+            Figure(
+                name="Questions refused or cut off, all runs",
+                floor=refused[Which.FLOOR],
+                usual=refused[Which.USUAL],
+                gateway=refused[Which.GATEWAY],
+                ratios=False,
+            ),
+            [at_most(0)],
+        )
 
 
 def _loads(runs: Sequence[Run]) -> Iterator[tuple[tuple[Case, int], list[Run]]]:

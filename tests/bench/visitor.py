@@ -45,6 +45,7 @@ class Visitor(asyncio.Protocol):
         self._greeting = b'"ready"' if greeted else None
         self._open: asyncio.Future[None] = loop.create_future()
         self._end: asyncio.Future[None] = loop.create_future()
+        self._end.set_result(None)
         self._asked = 0
         self._questions = 0
         self._code = 0
@@ -67,6 +68,9 @@ class Visitor(asyncio.Protocol):
         if self._questions > FRAMES_AT_ONCE // 2:
             # Any faster, and the gateway takes us for a flood.
             await asyncio.sleep(FRAME_SECONDS)
+        if self._transport.is_closing():
+            self._heard.refused += 1
+            return
         self._end = asyncio.get_running_loop().create_future()
         self._asked = time.monotonic_ns()
         self._send(TEXT, question.encode())
@@ -83,13 +87,15 @@ class Visitor(asyncio.Protocol):
         transport.write(UPGRADE.format(host=self._host).encode())
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell who waits."""
-        for future in (self._open, self._end):
-            if not future.done():
-                told = f"the server closed the connection, code {self._code}"
-                future.set_exception(ConnectionResetError(told))
-                # Also where nobody waits any more.
-                future.exception()
+        """Tell who waits; a question on its way counts as refused: a server may be asked too much."""
+        if not self._open.done():
+            told = f"the server closed the connection, code {self._code}"
+            self._open.set_exception(ConnectionResetError(told))
+            # Also where nobody waits any more.
+            self._open.exception()
+        elif not self._end.done():
+            self._heard.refused += 1
+            self._end.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         """Take the frames that are complete."""

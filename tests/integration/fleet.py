@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,11 +17,11 @@ import pytest
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.gateway_process import free_port
 from tests.integration.money import OPEN_DOOR
+from tests.system_packages import install
 
 SHIPPED = Path(__file__).parents[2] / "docs" / "nginx.conf"
 # Debian's package puts it where only root looks.
 PLACES = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
-INSTALL_SECONDS = 300.0
 
 
 class Gateway(msgspec.Struct):
@@ -63,18 +62,8 @@ class Fleet(msgspec.Struct):
 
 def nginx_binary() -> str:
     """Return nginx, installed with apt-get where it is missing; skips where that cannot be, but not in CI."""
-    if not shutil.which("nginx", path=PLACES) and os.geteuid() == 0 and shutil.which("apt-get"):
-        # RUNLEVEL: so that the package does not start a server of its own (invoke-rc.d(8)).
-        environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "nginx-light"]):
-            subprocess.run(
-                ["apt-get", *command],
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                timeout=INSTALL_SECONDS,
-                check=False,
-            )
+    if shutil.which("nginx", path=PLACES) is None:
+        install("nginx-light")
     binary = shutil.which("nginx", path=PLACES)
     if binary is None:
         assert os.environ.get("CI") != "true", "nginx-light is missing and could not be installed"

@@ -17,6 +17,7 @@ from gateway.backends.postgres import Database
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.gateway_process import ALONE
 from tests.integration.money import until
+from tests.system_packages import install
 
 UNIT = Path(__file__).parents[2] / "docs" / "gateway.service"
 INSTALLED = "/opt/report-chat-gateway/bin/gateway"
@@ -35,8 +36,7 @@ def analyze() -> str:
     if shutil.which("systemd-analyze") is None:
         if not IN_CI:
             pytest.skip("there is no systemd-analyze (Debian: apt-get install systemd)")
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "systemd"]):
-            subprocess.run(["apt-get", "--quiet", *command], check=True, timeout=300)
+        install("systemd")
     return "systemd-analyze"
 
 
