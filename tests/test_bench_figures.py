@@ -20,7 +20,9 @@ SETTING = Setting(
 )
 
 
-def a_run(which: Which, *, cpu: float = 10, ms: int = 1, case: Case = Case.PACED) -> Run:
+def a_run(
+    which: Which, *, cpu: float = 10, ms: int = 1, refused: int = 0, case: Case = Case.PACED
+) -> Run:
     """Return a run with that much CPU for a chunk, and that delay everywhere."""
     return Run(
         case=case,
@@ -30,7 +32,7 @@ def a_run(which: Which, *, cpu: float = 10, ms: int = 1, case: Case = Case.PACED
         busy=0.5,
         load_busy=0.5,
         frames_an_answer=200,
-        refused=0,
+        refused=refused,
         first={50: ms * 1000, 99: ms * 1000},
         ages={50: ms * 1000, 99: ms * 1000},
     )
@@ -48,6 +50,15 @@ def test_promises(cpu: float, kept: bool) -> None:
     runs = [a_run(Which.FLOOR, cpu=10), a_run(Which.GATEWAY, cpu=cpu)]
     (of_floor,) = next(figures(Results(runs=runs))).promises
     assert of_floor.kept is kept
+
+
+@pytest.mark.parametrize(("which", "kept"), [(Which.USUAL, True), (Which.GATEWAY, False)])
+def test_refused(which: Which, kept: bool) -> None:
+    """Questions that a server lost are told; that there are none is promised of the gateway alone."""
+    runs = [a_run(server, refused=3 * (server is which)) for server in Which]
+    row = list(figures(Results(runs=runs)))[-1]
+    assert row.usual == (3 if which is Which.USUAL else 0)
+    assert [promise.kept for promise in row.promises] == [kept]
 
 
 def test_slope() -> None:
