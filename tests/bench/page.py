@@ -27,9 +27,10 @@ def renewed(page: str, *, heading: str, body: str) -> str:
 def table(results: Results) -> str:
     """Return where it was measured, and the table."""
     runs = Counter((run.case, run.streams, run.which) for run in results.runs)
-    most = max(runs.values(), default=1)
-    median = f"Medians of {most} runs." if most > 1 else "One run."
-    return f"{_setting(results)} {median}\n\n{markdown(rows(figures(results)))}"
+    least, most = min(runs.values(), default=1), max(runs.values(), default=1)
+    several = f"{least} runs" if least == most else f"{least} to {most} runs"
+    median = f"Medians of {several}." if most > 1 else "One run."
+    return f"{_setting(results)}\n\n{median}\n\n{markdown(rows(figures(results)))}"
 
 
 def summary(results: Results) -> str:
