@@ -30,7 +30,7 @@ def table(results: Results) -> str:
     least, most = min(runs.values(), default=1), max(runs.values(), default=1)
     several = f"{least} runs" if least == most else f"{least} to {most} runs"
     median = f"Medians of {several}." if most > 1 else "One run."
-    return f"{_setting(results)}\n\n{median}\n\n{markdown(rows(figures(results)))}"
+    return f"{_setting(results)}{median}\n\n{markdown(rows(figures(results)))}"
 
 
 def summary(results: Results) -> str:
@@ -75,6 +75,6 @@ def _setting(results: Results) -> str:
         )
         by_setting.setdefault(text, []).append(part)
     if len(by_setting) == 1:
-        return f"Measured on {next(iter(by_setting))}."
+        return f"Measured on {next(iter(by_setting))}. "
     lines = (f"* {', '.join(parts)}: {text}." for text, parts in by_setting.items())
     return "Measured on\n\n" + "\n".join(lines) + "\n\n"
