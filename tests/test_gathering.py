@@ -141,3 +141,20 @@ async def test_close_gives_up() -> None:
     asked.cancel()
     doubling.gate.set()
     assert await doubling.ask(4)[0] == 8
+
+
+async def test_close_before_a_call_has_begun() -> None:
+    """Calls that are closed before their first step do not count as on their way afterwards."""
+    doubling = Doubling()
+    doubling.gate.set()
+    # Each begins its call in the step in which it asks; the calls themselves are only due.
+    asked = doubling.ask(*range(1, AT_ONCE + 1))
+    await asyncio.sleep(0)
+    await doubling.gathering.close()
+    for task in asked:
+        task.cancel()
+    await idle()
+    (again,) = doubling.ask(4)
+    await idle()
+    assert again.done()
+    assert await again == 8

@@ -45,6 +45,8 @@ class Gathering(Generic[Item, Reply]):
     async def close(self) -> None:
         """Give up what is on its way; nobody may be waiting for it any more."""
         running = list(self._running)
+        # One that is cancelled before its first step would not take itself off.
+        self._running.clear()
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
