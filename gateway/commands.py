@@ -26,7 +26,7 @@ from gateway.dev.simulator import SimulatorOptions, create_simulator
 from gateway.notify import Notice, Supervisor
 from gateway.resources import migrations_folder
 from gateway.selftest import measure
-from gateway.serve import listening, until_stopped
+from gateway.serve import listening, stop_signal
 from gateway.settings import Settings
 from gateway.web.ops import create_ops_app
 
@@ -59,8 +59,9 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
                 drain_seconds=server.drain_seconds,
             )
         )
-        supervisor.tell(Notice.READY)
-        await until_stopped()
+        with stop_signal() as stop:
+            supervisor.tell(Notice.READY)
+            await stop.wait()
         supervisor.tell(Notice.STOPPING)
     return 0
 
@@ -97,15 +98,20 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
             operators = [f"For operators: http://{server.ops_host}:{server.ops_port}"]
         port = await stack.enter_async_context(listening(app, host=server.host, port=server.port))
         upstream = "the simulator" if simulated else settings.openai.base_url
-        print(
-            f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
-            *operators,
-            f"What is asked is kept in {data}. Ctrl-C ends everything.",
-            *(["For a real model: OPENAI_API_KEY=sk-... before the command."] if simulated else []),
-            sep="\n",
-            flush=True,
-        )
-        await until_stopped()
+        with stop_signal() as stop:
+            print(
+                f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
+                *operators,
+                f"What is asked is kept in {data}. Ctrl-C ends everything.",
+                *(
+                    ["For a real model: OPENAI_API_KEY=sk-... before the command."]
+                    if simulated
+                    else []
+                ),
+                sep="\n",
+                flush=True,
+            )
+            await stop.wait()
     return 0
 
 
@@ -148,8 +154,9 @@ async def simulate(_settings: Settings, arguments: argparse.Namespace) -> int:
     options = SimulatorOptions(tokens_per_second=arguments.tokens_per_second)
     app = create_simulator(await asyncio.to_thread(Tokenizer), options=options)
     async with listening(app, host="127.0.0.1", port=arguments.simulator_port) as port:
-        print(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/v1", flush=True)
-        await until_stopped()
+        with stop_signal() as stop:
+            print(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/v1", flush=True)
+            await stop.wait()
     return 0
 
 

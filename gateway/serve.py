@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -108,8 +108,12 @@ async def _listen(
     return server
 
 
-async def until_stopped() -> None:
-    """Wait for SIGINT or SIGTERM; what was made until now is taken to stay."""
+@contextlib.contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """Set the event it yields at SIGINT or SIGTERM; what was made before the block is taken to stay.
+
+    Whoever is told in the block that all is ready may send the signal at once.
+    """
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_unhandled)
     stop = asyncio.Event()
@@ -117,7 +121,7 @@ async def until_stopped() -> None:
         loop.add_signal_handler(number, stop.set)
     _collect_less()
     try:
-        await stop.wait()
+        yield stop
     finally:
         # An impatient second Ctrl-C ends at once. A second SIGTERM does not: whoever stops a whole group of
         # processes, and make besides, sends it twice without meaning it.

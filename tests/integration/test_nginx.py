@@ -24,6 +24,8 @@ from tests.integration.money import PROMISED_SECONDS, connected, until
 
 # Half a minute for an answer that nobody stops.
 LONG = SimulatorOptions(tokens_per_second=40, first_token_seconds=0)
+# Five seconds: time to come back while it is on its way, also where two cores are busy with other tests.
+LEISURELY = SimulatorOptions(tokens_per_second=240, first_token_seconds=0)
 # A second or two.
 SHORT = SimulatorOptions(tokens_per_second=800, first_token_seconds=0)
 INTERRUPTED_SECONDS = 5.0
@@ -86,7 +88,7 @@ async def test_events_are_not_held_back(two: Fleet, database: Database) -> None:
 
 async def test_a_reload_meets_the_other_process(two: Fleet, database: Database) -> None:
     """Whoever reloads and meets the other process sees the answer go on, to the last character."""
-    async with upstream(two), connected(two.url) as (first,):
+    async with upstream(two, LEISURELY), connected(two.url) as (first,):
         await first.say(question())
         frames = await begun(first, [], deltas=5)
         async with connected(two.url, session=first.ready["session"]) as (again,):
