@@ -53,7 +53,7 @@ EVENT = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 MAX_FIELD = 200
 # The last ones say where it happened.
 MAX_FRAMES = 50
-CHATTY = ("httpx2", "httpcore2", "openai", "asyncio", "aiohttp.access")
+CHATTY = ("openai", "asyncio", "aiohttp.access")
 
 
 @unique

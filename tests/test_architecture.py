@@ -24,7 +24,6 @@ HOMES = {
         "gateway.web",
     },
     "aiopg": {"gateway.backends.postgres"},
-    "httpx2": {"gateway.backends.openai_client"},
     "msgspec": {"gateway"},
     "openai": {"gateway.backends.openai_client"},
     "prometheus_client": {"gateway.web.metrics"},
@@ -32,7 +31,7 @@ HOMES = {
     "pythonjsonlogger": {"gateway.logs"},
     "redis": {"gateway.backends.redis_link"},
     "tiktoken": {"gateway.backends.tokens"},
-    "uvloop": {"gateway.__main__"},
+    "yarl": {"gateway.backends.openai_client"},
 }
 
 

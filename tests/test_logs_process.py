@@ -120,7 +120,9 @@ def test_level() -> None:
 
 def test_chatty_libraries() -> None:
     """Libraries that tell of every request are not heard at INFO."""
-    script = "logging.getLogger('httpx2').info('GET'); logging.getLogger('openai').info('POST')"
+    script = (
+        "logging.getLogger('aiohttp.access').info('GET'); logging.getLogger('openai').info('POST')"
+    )
 
     assert run(script, level="INFO") == ""
 

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from gateway.chat.errors import UpstreamUnavailable
 from gateway.chat.records import Chunk
 from tests.raw_upstream import DONE, END, HEAD, Do, Script, answer, chunks, content, playing
 from tests.test_openai_client import AT_ONCE, ask, connected, read, text_of
@@ -93,3 +94,42 @@ async def test_cancelled_while_connecting() -> None:
             await asyncio.sleep(0.1)
             assert not task.done()
             await cancel(task)
+
+
+async def test_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where HTTP_PROXY names a way out, requests take it."""
+    async with playing((answer(content("a"), DONE),)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "")
+        async with connected("http://upstream.test/v1") as client:
+            assert text_of(await read(client)) == "a"
+
+    assert proxy.requests[0].line == "POST http://upstream.test/v1/chat/completions HTTP/1.1"
+
+
+async def test_proxy_is_not_told_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTPS_PROXY is asked for a tunnel and told its own password, not the key of the upstream."""
+    async with playing((b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://way:out@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "")
+        async with connected("https://upstream.test/v1") as client:
+            with pytest.raises(UpstreamUnavailable):
+                await read(client)
+
+    (request,) = proxy.requests
+    assert request.line == "CONNECT upstream.test:443 HTTP/1.1"
+    assert request.headers["proxy-authorization"] == "Basic d2F5Om91dA=="
+    assert "sk-test" not in str(request)
+
+
+async def test_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What NO_PROXY names is asked directly."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with (
+        playing((answer(content("a"), DONE),)) as upstream,
+        connected(upstream.base_url) as client,
+    ):
+        assert text_of(await read(client)) == "a"
+
+    assert upstream.connections == 1
