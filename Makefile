@@ -17,10 +17,10 @@ help:  ## Show this list
 run: .venv/runs  ## Start the product at http://127.0.0.1:8080 with an embedded Postgres and Redis
 	$(BIN)/gateway dev
 
-# Three at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
+# Four at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
 test:  ## Run every check, and all of them even when one fails
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target \
-		integration browser style types imports page-types unit
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target \
+		integration browser unit style types imports page-types
 
 style: .venv/checks  ## Check the style of the Python code
 	$(BIN)/ruff check
