@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := uv==0.13.9
+# uv does in seconds what takes pip a minute. Where it cannot, because only pip.conf knows the way, pip does.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --link-mode=copy $(1) || $(PIP_INSTALL) $(1)
 TYPESCRIPT := typescript@7.0.2
 
 .PHONY: help run test style types imports page-types unit integration integration-a-m integration-n-z browser stress rehearsal bench coverage fix wheel lock clean
@@ -87,7 +89,6 @@ wheel: .venv/checks  ## Build dist/*.tar.gz, and dist/*.whl from it
 	$(BIN)/python -m build --no-isolation
 
 lock: .venv/runs  ## Pin the newest versions that setup.cfg allows
-	$(PIP_INSTALL) $(UV)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--custom-compile-command 'make lock' --no-emit-index-url --output-file requirements.lock setup.cfg
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
@@ -102,17 +103,18 @@ clean:  ## Remove everything that can be made again
 	find gateway tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/runs: requirements.lock setup.cfg
-	@echo "Installing into .venv: a minute, the first time."
+	@echo "Installing into .venv: half a minute, the first time."
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: python3-venv)."; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(PIP_INSTALL) --requirement requirements.lock setuptools --constraint requirements-test.lock
-	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	-$(PIP_INSTALL) $(UV)
+	$(call INSTALL,--requirement requirements.lock setuptools --constraint requirements-test.lock)
+	$(call INSTALL,--no-deps --no-build-isolation --editable .)
 	@touch $@
 
 .venv/checks: .venv/runs requirements-test.lock
-	$(PIP_INSTALL) --requirement requirements-test.lock
+	$(call INSTALL,--requirement requirements-test.lock)
 	@touch $@
 
 .venv/bench: .venv/checks requirements-bench.lock
-	$(PIP_INSTALL) --requirement requirements-bench.lock
+	$(call INSTALL,--requirement requirements-bench.lock)
 	@touch $@
