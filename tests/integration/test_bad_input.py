@@ -17,7 +17,15 @@ from gateway.chat.frames import FRAME_BYTES, SUBPROTOCOL
 from gateway.dev.embedded_server import EmbeddedServer
 from tests import canary
 from tests.chat_client import ChatClient, Frame
-from tests.integration.helpers import REPORT, RUNNING, close_code, question, stored_turns, without
+from tests.integration.helpers import (
+    REPORT,
+    RUNNING,
+    begun,
+    close_code,
+    question,
+    stored_turns,
+    without,
+)
 from tests.running_gateway import RunningGateway, running_gateway
 
 INVALID = {"type": "error", "scope": "frame", "code": "invalid_frame", "retryable": False}
@@ -64,6 +72,7 @@ async def gateway(
         ChatClient.connect(gateway.url, report_id=REPORT.id) as neighbour,
     ):
         await neighbour.say(question())
+        await begun(neighbour, [])
         yield gateway
         assert (await neighbour.until_end())[-1]["type"] == "done"
     assert await stored_turns(database) == 1
