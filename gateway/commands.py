@@ -97,17 +97,16 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
             )
             operators = [f"For operators: http://{server.ops_host}:{server.ops_port}"]
         port = await stack.enter_async_context(listening(app, host=server.host, port=server.port))
-        upstream = "the simulator" if simulated else settings.openai.base_url
+        upstream, hints = settings.openai.base_url, list[str]()
+        if simulated:
+            upstream = "the simulator"
+            hints = ["For a real model: OPENAI_API_KEY=sk-... before the command."]
         with stop_signal() as stop:
             print(
                 f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
                 *operators,
                 f"What is asked is kept in {data}. Ctrl-C ends everything.",
-                *(
-                    ["For a real model: OPENAI_API_KEY=sk-... before the command."]
-                    if simulated
-                    else []
-                ),
+                *hints,
                 sep="\n",
                 flush=True,
             )

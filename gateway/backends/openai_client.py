@@ -135,6 +135,7 @@ class OpenAIClient:
     async def close(self) -> None:
         """Close the connections that are kept."""
         await self._http.close()
+        # It has a client of its own, never used; left alone, that would start a task to close itself.
         await self._sdk.close()
 
 
