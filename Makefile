@@ -11,7 +11,7 @@ UV := uv==0.13.9
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --link-mode=copy $(1) || $(PIP_INSTALL) $(1)
 TYPESCRIPT := typescript@7.0.2
 
-.PHONY: help run test style types imports page-types unit integration integration-a-m integration-n-z browser stress rehearsal bench coverage fix wheel lock clean
+.PHONY: help run test style types imports page-types unit integration integration-a-e integration-f-r integration-s-z browser stress rehearsal bench coverage fix wheel lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,10 +19,10 @@ help:  ## Show this list
 run: .venv/runs  ## Start the product at http://127.0.0.1:8080 with an embedded Postgres and Redis
 	$(BIN)/gateway dev
 
-# Four at a time: the tests of single modules want a processor, those of a whole gateway mostly wait.
+# Five at a time: the page and the tests of single modules want a processor, those of a whole gateway mostly wait.
 test:  ## Run every check, and all of them even when one fails
-	@$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target \
-		integration browser unit style types imports page-types
+	@$(MAKE) --no-print-directory --keep-going --jobs=5 --output-sync=target \
+		browser integration unit style types imports page-types
 
 style: .venv/checks  ## Check the style of the Python code
 	$(BIN)/ruff check
@@ -55,18 +55,18 @@ else
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 endif
 
-integration: integration-a-m integration-n-z  ## Run the tests of a whole gateway: real servers, real sockets
+integration: integration-a-e integration-f-r integration-s-z  ## Run the tests of a whole gateway: real servers, real sockets
 
-integration-a-m integration-n-z: integration-%: .venv/checks
+integration-a-e integration-f-r integration-s-z: integration-%: .venv/checks
 	$(BIN)/pytest tests/integration/test_[$*]*.py
 
 browser: .venv/checks node_modules/.package-lock.json  ## Run the tests of the page in a real browser
 	@tests/browser/install-chromium
 	$(BIN)/pytest tests/browser
 
-stress: .venv/checks node_modules/.package-lock.json  ## Run the tests with long counts
+stress: .venv/checks node_modules/.package-lock.json  ## Run the tests with long counts, and hold to every second promised
 	@tests/browser/install-chromium
-	$(BIN)/pytest -m stress
+	ALONE=true $(BIN)/pytest -m "stress or timed"
 
 rehearsal: .venv/checks  ## Play ten faults on the real product and write what they look like into docs/operations.md
 	@tests/browser/install-chromium

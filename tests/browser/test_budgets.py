@@ -16,6 +16,7 @@ from gateway.dev.voice.long_answers import korean_page
 from gateway.web.files import read_files
 from tests.browser.stage import STATIC, Stage, stored
 from tests.browser.steps import ask
+from tests.promises import promised
 from tests.running_gateway import RunningGateway, running_gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -30,6 +31,8 @@ CSS, HTML, CLIENT = 8 * KB, 5 * KB, 8 * KB
 NOT_MODIFIED = KB
 LONG_TASKS_MS, LONGEST_TASK_MS = 150, 50
 DRAWING_MS = 450
+# So many times cheaper it is to leave finished blocks of 10 KB alone: by far, whatever else the machine does.
+CHEAPER = 3
 KEY_TO_PAINT_MS = 50
 NODES, HEAP = 8_000, 60 * KB * KB
 LARGEST_PAINT_MS, LAYOUT_SHIFT = 1_200, 0.02
@@ -50,7 +53,7 @@ OBSERVE = """
 DURATIONS = "() => window.seen.longtask.map(({ duration }) => duration)"
 KEY_DURATIONS = """() => window.seen.event.filter(({ name }) => name === 'keydown')
     .map(({ duration }) => duration)"""
-DRAW = """async (source) => {
+DRAW = """async ({ source, again }) => {
     const { createAnswer } = await import('/static/js/answer.js');
     const root = document.createElement('div');
     root.className = 'prose';
@@ -58,6 +61,7 @@ DRAW = """async (source) => {
     const answer = createAnswer(root);
     let total = 0;
     for (let end = 64; end < source.length + 64; end += 64) {
+        if (again) answer.reset();
         const start = performance.now();
         answer.show(source.slice(0, end), false);
         root.getBoundingClientRect();
@@ -105,7 +109,9 @@ async def long_tasks(page: Page, gateway: RunningGateway) -> list[float]:
 
 def within_budget(tasks: list[float]) -> bool:
     """Return whether long tasks are few and short enough."""
-    return sum(tasks) <= LONG_TASKS_MS and max(tasks, default=0) <= LONGEST_TASK_MS
+    return sum(tasks) <= promised(LONG_TASKS_MS) and max(tasks, default=0) <= promised(
+        LONGEST_TASK_MS
+    )
 
 
 async def weights(requests: list[Request]) -> dict[str, int]:
@@ -120,6 +126,7 @@ async def weights(requests: list[Request]) -> dict[str, int]:
     return sizes
 
 
+@pytest.mark.timed
 async def test_the_first_load_is_light(gateway: RunningGateway, page: Page) -> None:
     """26: at most 12 requests and 60 KB on the wire; fast, and nothing jumps."""
     requests: list[Request] = []
@@ -137,7 +144,7 @@ async def test_the_first_load_is_light(gateway: RunningGateway, page: Page) -> N
     assert sizes["/"] <= HTML
     assert sizes["/static/chat.css"] <= CSS
     paints = await page.evaluate("window.seen['largest-contentful-paint'].map((e) => e.startTime)")
-    assert max(paints) <= LARGEST_PAINT_MS
+    assert max(paints) <= promised(LARGEST_PAINT_MS)
     assert await page.evaluate(SHIFTED) <= LAYOUT_SHIFT
 
 
@@ -178,6 +185,7 @@ async def test_a_second_visit_fetches_nothing_twice(gateway: RunningGateway, pag
     assert max(files.values()) <= NOT_MODIFIED
 
 
+@pytest.mark.timed
 async def test_a_long_answer_streams_smoothly(gateway: RunningGateway, page: Page) -> None:
     """26: 20 KB make at most 150 ms of long tasks, none longer than 50 ms."""
     await page.add_init_script(OBSERVE)
@@ -190,27 +198,42 @@ async def test_a_long_answer_streams_smoothly(gateway: RunningGateway, page: Pag
     assert within_budget(attempts[-1])
 
 
-async def drawing(stage: Stage) -> float:
-    """Return the milliseconds it takes to draw 20 KB, 64 characters at a time, layout included."""
-    await stage.open()
-    times = [await stage.page.evaluate(DRAW, korean_page()) for _ in range(ATTEMPTS)]
+async def drawing(stage: Stage, source: str, *, again: bool = False) -> float:
+    """Return the milliseconds it takes to draw 64 characters at a time, layout included."""
+    arguments = {"source": source, "again": again}
+    times = [await stage.page.evaluate(DRAW, arguments) for _ in range(ATTEMPTS)]
     logger.info("drawing, ms: %s", times)
     return float(min(times))
 
 
+async def cheaper(stage: Stage, *, share: float) -> float:
+    """Return how many times cheaper an answer that grows is than one drawn anew for each frame."""
+    await stage.open()
+    source = korean_page()[: round(len(korean_page()) * share)]
+    return await drawing(stage, source, again=True) / await drawing(stage, source)
+
+
+@pytest.mark.timed
 async def test_drawing_an_answer_is_cheap(stage: Stage) -> None:
+    """26: drawing 20 KB as they come takes at most 450 ms in all."""
+    await stage.open()
+    assert await drawing(stage, korean_page()) <= promised(DRAWING_MS)
+
+
+async def test_what_is_drawn_is_left_alone(stage: Stage) -> None:
     """26: what is on the page already is not drawn again."""
-    assert await drawing(stage) <= DRAWING_MS
+    assert await cheaper(stage, share=0.5) >= CHEAPER
 
 
 async def test_drawing_everything_again_is_found_out(stage: Stage) -> None:
-    """26, able to fail: a page that draws the whole answer for every frame breaks the budget."""
+    """26, able to fail: a page that draws the whole answer for every frame is no cheaper than that."""
     await stage.spoil(
         "js/answer.js", {"if (!next.startsWith(source)) clear();": "clear(); source = next;"}
     )
-    assert await drawing(stage) > DRAWING_MS
+    assert await cheaper(stage, share=0.25) < CHEAPER
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("gateway", [SLOW], indirect=True, ids=["slow"])
 async def test_keys_are_answered_while_streaming(gateway: RunningGateway, page: Page) -> None:
     """26: 95 of 100 keys pressed during an answer are painted within 50 ms."""
@@ -228,10 +251,10 @@ async def test_keys_are_answered_while_streaming(gateway: RunningGateway, page: 
         # Keys faster than the observer's threshold are not among them.
         keys = [0.0] * (KEYS - len(slow)) + slow
         p95s.append(keys[round(len(keys) * 0.95) - 1])
-        if p95s[-1] <= KEY_TO_PAINT_MS:
+        if p95s[-1] <= promised(KEY_TO_PAINT_MS):
             break
     logger.info("%s: %s", "key to paint p95, ms", p95s)
-    assert min(p95s) <= KEY_TO_PAINT_MS
+    assert min(p95s) <= promised(KEY_TO_PAINT_MS)
 
 
 async def test_a_long_conversation_is_not_heavy(stage: Stage) -> None:

@@ -15,10 +15,10 @@ from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.voice.long_answers import LongModel
 from gateway.serve import listening
-from tests.browser.pace import Pace
 from tests.browser.stage import Stage
 from tests.browser.steps import ask
 from tests.browser.test_running_answers import AT_ONCE, ROOM, pace, until, whole_text, written
+from tests.hurry import Pace
 from tests.running_gateway import RunningGateway, running_gateway
 
 __all__ = ["pace"]

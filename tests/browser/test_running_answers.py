@@ -12,8 +12,8 @@ from playwright.async_api import Page, WebSocketRoute, expect
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.voice.long_answers import LongModel, long_answer
-from tests.browser.pace import Pace
 from tests.browser.steps import ask
+from tests.hurry import Pace
 from tests.running_gateway import RunningGateway, running_gateway, shared_tokenizer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

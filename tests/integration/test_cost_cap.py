@@ -8,6 +8,7 @@ from gateway.dev.simulator import SimulatorOptions
 from tests.chat_client import text_of
 from tests.integration.helpers import stored
 from tests.integration.money import PROMISED_SECONDS, connected, nano_of, until
+from tests.promises import promised
 from tests.raw_upstream import (
     DONE,
     HEAD,
@@ -32,6 +33,7 @@ FINE = answer(content("Revenue rose."), finish(), usage(), DONE)
 PACED = SimulatorOptions(tokens_per_second=400, first_token_seconds=0)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("locale", SAID)
 async def test_upstream_that_ignores_its_limit(
     locale: str, postgres: EmbeddedServer, database: Database
@@ -48,7 +50,7 @@ async def test_upstream_that_ignores_its_limit(
     ):
         frames = await clients[0].ask("Why?")
         (seen,) = gateway.upstream.requests
-        await until(lambda: seen.closed_early, seconds=PROMISED_SECONDS)
+        await until(lambda: seen.closed_early, seconds=promised(PROMISED_SECONDS))
     end = frames[-1]
     assert [end["code"], end["message"]] == ["cost_cap_reached", SAID[locale]]
     assert 0 < nano_of(end["cost_usd"]) <= nano_of(TINY)

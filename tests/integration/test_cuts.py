@@ -14,6 +14,7 @@ from tests.integration import figures
 from tests.integration.cutting import Cutter, Reader, by_events, by_socket, cutter
 from tests.integration.helpers import REPORT, STROLLING, begun, eventually, question, stored
 from tests.integration.money import BY_DAY, BY_SESSION, OPEN_DOOR, PROMISED_SECONDS, sums, until
+from tests.promises import promised
 from tests.running_gateway import FLAT_OUT, running_gateway
 
 # Conversations at once.
@@ -88,6 +89,7 @@ async def test_back_in_time(
     figures.record(f"{turns} times away and back", f"{states.count('answered')} completed")
 
 
+@pytest.mark.timed
 async def test_not_back_in_time(postgres: EmbeddedServer, database: Database) -> None:
     """A second after the grace at the latest the upstream is closed, the text kept, the cost settled."""
     settings = {"openai_model": "sim-stall", "resume_grace_seconds": str(GRACE_SECONDS)}
@@ -98,7 +100,9 @@ async def test_not_back_in_time(postgres: EmbeddedServer, database: Database) ->
         (request,) = gateway.upstream.requests
         await asyncio.sleep(GRACE_SECONDS / 2)
         assert not request.closed_early
-        await until(lambda: request.closed_early, seconds=GRACE_SECONDS / 2 + PROMISED_SECONDS)
+        await until(
+            lambda: request.closed_early, seconds=GRACE_SECONDS / 2 + promised(PROMISED_SECONDS)
+        )
 
         async def is_cancelled() -> bool:
             return (await stored(database, frames[0]["turn_id"]))[0] == "cancelled"

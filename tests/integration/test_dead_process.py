@@ -24,6 +24,7 @@ from tests.integration.money import (
     sums,
     until,
 )
+from tests.promises import promised
 from tests.running_gateway import running_gateway
 
 ENDLESS = SimulatorOptions(tokens_per_second=10, first_token_seconds=0)
@@ -124,10 +125,11 @@ async def test_killed(turns: int, postgres: EmbeddedServer, database: Database) 
             died = loop.time()
             await killed(doomed)
             await until(
-                lambda: all(s.closed_early for s in seen.requests), seconds=PROMISED_SECONDS
+                lambda: all(s.closed_early for s in seen.requests),
+                seconds=promised(PROMISED_SECONDS),
             )
         while (await sums(database)).running:
-            assert loop.time() - died < LEASE_SECONDS + SWEEP_SECONDS + PROMISED_SECONDS
+            assert loop.time() - died < LEASE_SECONDS + SWEEP_SECONDS + promised(PROMISED_SECONDS)
             await asyncio.sleep(0.2)
         took = loop.time() - died
         lost = [await stored(database, f[0]["turn_id"]) for f in frames]

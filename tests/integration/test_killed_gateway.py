@@ -8,13 +8,12 @@ import msgspec
 import pytest
 
 from gateway.backends.postgres import Database
-from gateway.chat.checkpoints import LEASE_SECONDS, SWEEP_SECONDS
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from tests.chat_client import ChatClient, Frame, text_of
 from tests.integration import figures
 from tests.integration.gateway_process import GatewayProcess, gateway_process, simulator
-from tests.integration.helpers import question
+from tests.integration.helpers import eventually, question
 from tests.integration.money import BY_DAY, BY_SESSION, OPEN_DOOR, connected, sums, until
 
 # Never done before it is killed, and never silent for as long as what may be lost.
@@ -105,10 +104,12 @@ async def test_killed(
         simulator() as (base_url, seen),
         gateway_process(database=postgres.url, base_url=base_url, redis_url=redis.url) as heir,
     ):
-        await asyncio.sleep(LEASE_SECONDS + SWEEP_SECONDS)
-        for sql in (BY_DAY, BY_SESSION):
-            now = await sums(database, sql=sql)
-            assert (now.reserved, now.running) == (0, 0)
+
+        async def is_settled() -> bool:
+            by = [await sums(database, sql=sql) for sql in (BY_DAY, BY_SESSION)]
+            return all((now.reserved, now.running) == (0, 0) for now in by)
+
+        await eventually(is_settled)
         missing = []
         for lost in losses:
             asked, answer, pieces = (await database.fetch(STORED, (UUID(lost.turn_id),)))[0]

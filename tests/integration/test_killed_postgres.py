@@ -23,6 +23,7 @@ from tests.integration.helpers import (
     stored_turns,
 )
 from tests.integration.money import BY_DAY, BY_SESSION, OPEN_DOOR, connected, sums
+from tests.promises import promised
 from tests.running_gateway import running_gateway
 
 # "At once", for somebody who waits.
@@ -74,7 +75,7 @@ async def test_killed(
     for sql in (BY_DAY, BY_SESSION):
         now = await sums(database, sql=sql)
         assert (now.reserved, now.running) == (0, 0)
-    assert slowest < AT_ONCE_SECONDS
+    assert slowest < promised(AT_ONCE_SECONDS)
     figures.record(
         f"kill -9 of Postgres, {kills} times",
         f"{kills} answers stored, none twice; others told after {slowest * 1000:.0f} ms at most",

@@ -131,7 +131,7 @@ async def test_messages_of_a_session(postgres: EmbeddedServer, database: Databas
         ChatClient.connect(running.url, locale="en") as client,
     ):
         first, refusal = await ask_too_often(client)
-        assert 1000 * (SECONDS - 5) < refusal["retry_after_ms"] <= 1000 * SECONDS
+        assert 0 < refusal["retry_after_ms"] <= 1000 * SECONDS
         assert without(refusal, "trace_id", "retry_after_ms", "message", "id") == {
             "type": "error",
             "scope": "frame",

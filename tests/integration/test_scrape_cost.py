@@ -13,6 +13,7 @@ from tests.integration import figures
 from tests.integration.helpers import question
 from tests.integration.money import ask_all, connected, faults
 from tests.integration.scrape import counting_gateway
+from tests.promises import promised
 
 MOST_MS = 20.0
 SCRAPES = 25
@@ -48,4 +49,4 @@ async def test_cost_of_a_scrape(
             spent.append((time.process_time() - began) * 1000)
     median = statistics.median(spent)
     figures.record(f"a scrape of /metrics, {connections} connections", f"{median:.1f} ms of CPU")
-    assert median < MOST_MS
+    assert median < promised(MOST_MS)

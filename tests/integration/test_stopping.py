@@ -23,6 +23,7 @@ from tests.integration.money import (
     sums,
     until,
 )
+from tests.promises import promised
 from tests.running_gateway import FLAT_OUT, running_gateway
 
 # Many times longer than any test.
@@ -128,6 +129,6 @@ async def all_closed(seen: SimulatorLog) -> float:
     await until(
         lambda: all(s.closed_early for s in seen.requests),
         lambda: [s for s in seen.requests if not s.closed_early],
-        seconds=PROMISED_SECONDS,
+        seconds=promised(PROMISED_SECONDS),
     )
     return loop.time() - began

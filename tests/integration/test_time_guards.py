@@ -15,6 +15,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from tests.chat_client import ChatClient, Frame
 from tests.integration.money import PROMISED_SECONDS, connected
+from tests.promises import promised
 from tests.raw_upstream import (
     DONE,
     HEAD,
@@ -226,6 +227,7 @@ SILENCES: dict[str, tuple[Script, ...]] = {
 }
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("silence", SILENCES)
 async def test_first_chunk_deadline(
     silence: str, postgres: EmbeddedServer, database: Database
@@ -237,9 +239,10 @@ async def test_first_chunk_deadline(
     ):
         seconds, end = await timed_end(client)
     assert end["code"] == "first_chunk_timeout"
-    assert seconds <= FIRST_CHUNK + PROMISED_SECONDS
+    assert seconds <= FIRST_CHUNK + promised(PROMISED_SECONDS)
 
 
+@pytest.mark.timed
 async def test_deadline_while_connecting(postgres: EmbeddedServer, database: Database) -> None:
     """An upstream that cannot be reached does not hold the deadline up."""
     with full_server() as base_url:
@@ -248,9 +251,10 @@ async def test_deadline_while_connecting(postgres: EmbeddedServer, database: Dat
         ) as client:
             seconds, end = await timed_end(client)
     assert end["code"] == "first_chunk_timeout"
-    assert seconds <= FIRST_CHUNK + PROMISED_SECONDS
+    assert seconds <= FIRST_CHUNK + promised(PROMISED_SECONDS)
 
 
+@pytest.mark.timed
 async def test_comments_midway(postgres: EmbeddedServer, database: Database) -> None:
     """Comments do not keep an answer alive whose content has stopped."""
     script = (HEAD + chunks(content("Revenue")), *COMMENTS)
@@ -261,7 +265,7 @@ async def test_comments_midway(postgres: EmbeddedServer, database: Database) -> 
         seconds, end = await timed_end(client)
     assert end["code"] == "stalled"
     assert end["partial"]
-    assert seconds <= 0.5 + PROMISED_SECONDS
+    assert seconds <= 0.5 + promised(PROMISED_SECONDS)
 
 
 async def test_finished_answer_is_complete(postgres: EmbeddedServer, database: Database) -> None:
@@ -276,6 +280,7 @@ async def test_finished_answer_is_complete(postgres: EmbeddedServer, database: D
     assert frames[-1]["cost_source"] == "estimated"
 
 
+@pytest.mark.timed
 async def test_turn_deadline(postgres: EmbeddedServer, database: Database) -> None:
     """Content that goes on and on ends when the turn's time is up."""
     script = (HEAD, *WORDS)
@@ -285,7 +290,7 @@ async def test_turn_deadline(postgres: EmbeddedServer, database: Database) -> No
     ):
         seconds, end = await timed_end(client)
     assert end["code"] == "turn_timeout"
-    assert seconds <= 0.7 + PROMISED_SECONDS
+    assert seconds <= 0.7 + promised(PROMISED_SECONDS)
 
 
 async def timed_end(client: ChatClient) -> tuple[float, Frame]:
