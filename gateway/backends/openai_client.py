@@ -13,7 +13,6 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
-import openai
 from yarl import URL
 
 from gateway.backends.chunk_reader import BAD_EVENTS, ChunkReader
@@ -50,6 +49,9 @@ class OpenAIClient:
     """The upstream. One client for the process: it keeps connections."""
 
     def __init__(self, *, api_key: str, base_url: str) -> None:
+        # It takes longer to import than all the rest, and most commands never ask an upstream.
+        import openai
+
         self._sdk = openai.AsyncOpenAI(api_key=api_key, base_url=base_url)
         self._url = URL(f"{self._sdk.base_url}chat/completions")
         self._proxy = _proxy(self._url)
