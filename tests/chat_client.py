@@ -10,11 +10,9 @@ from uuid import uuid4
 import aiohttp
 
 from gateway.chat.frames import SUBPROTOCOL
+from tests.promises import GUARD_SECONDS
 
 Frame = dict[str, Any]
-
-# Only ever a guard against hanging; nothing is timed by it.
-GUARD_SECONDS = 30.0
 
 
 class ChatClient:

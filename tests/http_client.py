@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.chat_client import GUARD_SECONDS, Frame
+from tests.chat_client import Frame
+from tests.promises import GUARD_SECONDS
 
 EVENT_STREAM = {"Accept": "text/event-stream"}
 # The longest line of an event stream: a snapshot.

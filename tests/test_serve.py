@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-PATIENCE_SECONDS = 30.0
+from tests.promises import GUARD_SECONDS
+
 STOPPED_AT_ONCE = """
 import asyncio, os, signal
 from gateway.serve import stop_signal
@@ -25,7 +26,7 @@ def outcome(name: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=GUARD_SECONDS,
     )
     return process.returncode, process.stdout
 

@@ -12,12 +12,13 @@ from gateway.backends.store import PostgresStore
 from gateway.chat.records import ReportSnapshot
 from tests.browser.stage import INSECURE, Stage, house
 from tests.integration.conftest import database, postgres, redis, servers_folder, store
+from tests.promises import GUARD_SECONDS
 
 __all__ = ["database", "postgres", "redis", "servers_folder", "store"]
 
-# Without these Chromium calls home, and is refused, many times a second.
 # Playwright's five seconds are for machines with nothing else to do.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=1000 * GUARD_SECONDS)
+# Without these Chromium calls home, and is refused, many times a second.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

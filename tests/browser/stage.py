@@ -13,6 +13,7 @@ from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from gateway.serve import listening
 from gateway.web.pages import HEADERS, add_pages
+from tests.promises import GUARD_SECONDS
 
 STATIC = Path(__file__).parents[2] / "static"
 # Browsers trust localhost as if it were https; of any other name the clipboard is kept away.
@@ -209,7 +210,7 @@ class Stage:
 
     async def heard(self, kind: str, *, count: int = 1) -> Frame:
         """Wait for the page's `count`-th frame of a type and return it."""
-        async with asyncio.timeout(5), self._news:
+        async with asyncio.timeout(GUARD_SECONDS), self._news:
             await self._news.wait_for(lambda: len(self.said(kind)) >= count)
         return self.said(kind)[count - 1]
 

@@ -41,8 +41,8 @@ ATTEMPTS = 3
 KEYS = 20
 
 PACED = SimulatorOptions(tokens_per_second=2_500, first_token_seconds=0.1)
-# Still writing when the last key has been pressed.
-SLOW = SimulatorOptions(tokens_per_second=600, first_token_seconds=0.1)
+# Still writing when the last key has been pressed, a minute later if need be.
+SLOW = SimulatorOptions(tokens_per_second=150, first_token_seconds=0.1)
 OBSERVE = """
     window.seen = { longtask: [], 'layout-shift': [], event: [], 'largest-contentful-paint': [] };
     for (const type of Object.keys(window.seen)) {
@@ -102,7 +102,7 @@ async def long_tasks(page: Page, gateway: RunningGateway) -> list[float]:
     await ask(page, "길게 답해 줘")
     await expect(page.get_by_test_id("stop")).to_be_visible()
     await page.evaluate("window.seen.longtask = []")
-    await expect(page.get_by_test_id("copy")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_test_id("copy")).to_be_visible()
     tasks: list[float] = await page.evaluate(DURATIONS)
     return tasks
 

@@ -39,7 +39,7 @@ async def test_an_error_is_told_and_retried_where_it_can_help(
         await page.goto(gateway.url)
         await ask(page, "요약해 줘")
         error = page.get_by_test_id("turn-error")
-        await expect(error).to_contain_text(words, timeout=8_000)
+        await expect(error).to_contain_text(words)
         await expect(error).to_have_role("alert")
         await expect(page.get_by_test_id("retry")).to_be_visible(visible=retryable)
         await expect(page.get_by_test_id("question")).to_have_text("요약해 줘")

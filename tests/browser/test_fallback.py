@@ -19,6 +19,7 @@ from tests.browser.stage import Stage
 from tests.browser.steps import ask
 from tests.browser.test_running_answers import AT_ONCE, ROOM, pace, until, whole_text, written
 from tests.hurry import Pace
+from tests.promises import promised
 from tests.running_gateway import RunningGateway, running_gateway
 
 __all__ = ["pace"]
@@ -140,7 +141,7 @@ async def fall(page: Page, proxy: Proxy) -> None:
     """Open the page and wait until it is online nevertheless."""
     await page.goto(proxy.url)
     body = page.locator("body")
-    await expect(body).to_have_attribute("data-state", "online", timeout=FALLEN_WITHIN_MS)
+    await expect(body).to_have_attribute("data-state", "online", timeout=promised(FALLEN_WITHIN_MS))
 
 
 async def begin(page: Page, proxy: Proxy) -> None:
@@ -148,7 +149,7 @@ async def begin(page: Page, proxy: Proxy) -> None:
     await fall(page, proxy)
     await ask(page, "길게 답해 줘")
     section = page.get_by_test_id("answer").locator("[data-depth='2']").first
-    await expect(section).to_be_attached(timeout=15_000)
+    await expect(section).to_be_attached()
 
 
 async def test_a_question_is_answered_over_http(
@@ -176,13 +177,14 @@ async def test_a_reload_loses_and_repeats_nothing(
     assert proxy.sockets == sockets
 
 
+@pytest.mark.timed
 async def test_stop_works_over_http(gateway: RunningGateway, proxy: Proxy, page: Page) -> None:
     """16: Stop ends the upstream call within a second and keeps the text."""
     await begin(page, proxy)
     await page.get_by_test_id("stop").click()
     await expect(page.get_by_test_id("note")).to_have_text("중지됨")
     (request,) = gateway.upstream.requests
-    await until(lambda: request.closed_early, seconds=1)
+    await until(lambda: request.closed_early, seconds=promised(1))
     await expect(page.get_by_test_id("answer")).to_contain_text("1. 요약해 줘")
 
 
@@ -194,7 +196,7 @@ async def test_a_cut_stream_costs_nothing(
     stream = proxy.streams[-1]
     assert stream is not None
     stream.close()
-    await until(lambda: any(call.endswith("/events") for call in proxy.calls), seconds=5)
+    await until(lambda: any(call.endswith("/events") for call in proxy.calls))
     pace.hurry()
     assert await whole_text(page) == written(gateway)
 
@@ -205,11 +207,11 @@ async def test_a_socket_without_a_greeting_is_given_up(proxy: Proxy, page: Page)
     await page.clock.install(time=0)
     await page.clock.pause_at(1)
     await page.goto(proxy.url)
-    await until(lambda: proxy.sockets == 1, seconds=5)
+    await until(lambda: proxy.sockets == 1)
     await page.clock.run_for(GIVEN_UP_MS - 1)
     assert "POST /api/sessions" not in proxy.calls
     await page.clock.run_for(1)
-    await until(lambda: "POST /api/sessions" in proxy.calls, seconds=5)
+    await until(lambda: "POST /api/sessions" in proxy.calls)
     await page.clock.resume()
     await expect(page.locator("body")).to_have_attribute("data-state", "online")
 
@@ -218,7 +220,7 @@ async def test_a_server_that_is_down_is_waited_for(proxy: Proxy, page: Page) -> 
     """16: a server that answers nothing at all is no reason to give up on WebSockets."""
     proxy.down = True
     await page.goto(proxy.url)
-    await until(lambda: proxy.sockets >= 3, seconds=6)
+    await until(lambda: proxy.sockets >= 3)
     assert await page.evaluate(KEPT_UNTIL) == 0
     assert "POST /api/sessions" not in proxy.calls
 
@@ -233,7 +235,7 @@ async def test_a_websocket_is_tried_again(proxy: Proxy, page: Page) -> None:
     await expect(page.locator("body")).to_have_attribute("data-state", "online")
     sockets, kept = proxy.sockets, await page.evaluate(KEPT_UNTIL)
     await page.clock.fast_forward(11 * 60_000)
-    await until(lambda: proxy.sockets == sockets + 1, seconds=5)
+    await until(lambda: proxy.sockets == sockets + 1)
     await page.wait_for_function(f"{KEPT_UNTIL} > {kept}")
     await expect(page.locator("body")).to_have_attribute("data-state", "online")
 
@@ -247,7 +249,7 @@ async def test_a_websocket_that_works_again_is_used(
     await page.add_init_script(f"sessionStorage.setItem('{KEPT}', Date.now() + 3_000)")
     await page.goto(gateway.url)
     await ask(page, "길게 답해 줘")
-    await until(lambda: '"resume"' in "".join(sent), seconds=15)
+    await until(lambda: '"resume"' in "".join(sent))
     pace.hurry()
     assert await whole_text(page) == written(gateway)
     assert [kind for kind in ("hello", "resume", "message") if f'"{kind}"' in "".join(sent)] == [

@@ -31,7 +31,7 @@ async def test_an_answer_streams_in_and_survives_a_reload(
         answer = page.get_by_test_id("answer")
         await expect(answer).not_to_be_empty()
         early = await answer.text_content() or ""
-        await expect(page.get_by_test_id("send")).to_be_visible(timeout=20_000)
+        await expect(page.get_by_test_id("send")).to_be_visible()
         whole = await answer.text_content() or ""
         assert whole.startswith(early.rstrip())
         assert len(whole) > len(early)

@@ -14,6 +14,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.voice.long_answers import LongModel, long_answer
 from tests.browser.steps import ask
 from tests.hurry import Pace
+from tests.promises import GUARD_SECONDS, promised
 from tests.running_gateway import RunningGateway, running_gateway, shared_tokenizer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -49,10 +50,10 @@ async def begin(page: Page, gateway: RunningGateway) -> None:
     await page.goto(gateway.url)
     await ask(page, "길게 답해 줘")
     section = page.get_by_test_id("answer").locator("[data-depth='2']").first
-    await expect(section).to_be_attached(timeout=15_000)
+    await expect(section).to_be_attached()
 
 
-async def until(true: Callable[[], bool], *, seconds: float) -> None:
+async def until(true: Callable[[], bool], *, seconds: float = GUARD_SECONDS) -> None:
     """Wait until something outside of the page is so."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - the simulator and Playwright tell nobody
@@ -72,7 +73,7 @@ def written(gateway: RunningGateway) -> str:
 
 async def whole_text(page: Page) -> str:
     """Return the Markdown of the answer once it has ended, as the export has it."""
-    await expect(page.get_by_test_id("copy")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_test_id("copy")).to_be_visible()
     await page.get_by_test_id("more").click()
     async with page.expect_download() as download:
         await page.get_by_test_id("export-json").click()
@@ -80,6 +81,7 @@ async def whole_text(page: Page) -> str:
     return str(turn["answer"])
 
 
+@pytest.mark.timed
 async def test_stop_keeps_what_there_is(gateway: RunningGateway, page: Page) -> None:
     """11: Stop ends the upstream call within a second, keeps the text, says so and alarms nobody."""
     sent: list[str] = []
@@ -88,7 +90,7 @@ async def test_stop_keeps_what_there_is(gateway: RunningGateway, page: Page) -> 
     await page.get_by_test_id("composer").press("Escape")
     await expect(page.get_by_test_id("note")).to_have_text("중지됨")
     (request,) = gateway.upstream.requests
-    await until(lambda: request.closed_early, seconds=1)
+    await until(lambda: request.closed_early, seconds=promised(1))
     assert any('"cancel"' in frame for frame in sent)
     await expect(page.get_by_test_id("answer")).to_contain_text("1. 요약해 줘")
     await expect(page.get_by_role("alert").filter(visible=True)).to_have_count(0)
@@ -130,7 +132,7 @@ async def test_a_broken_connection_costs_nothing(
     await begin(page, gateway)
     for cut in range(1, 4):
         await sockets[-1].close(code=1012)
-        await until(partial(reconnected, sockets, after=cut), seconds=5)
+        await until(partial(reconnected, sockets, after=cut))
         await expect(page.locator("body")).to_have_attribute("data-state", "online")
     pace.hurry()
     assert await whole_text(page) == written(gateway)

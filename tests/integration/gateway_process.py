@@ -12,12 +12,11 @@ import msgspec
 from gateway.dev.simulator import SEEN, SimulatorLog, SimulatorOptions, create_simulator
 from gateway.serve import listening
 from tests.integration.money import known
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import FLAT_OUT, shared_tokenizer
 
 # Not two processes on one port.
 ALONE = known(server_ops_port="0")
-# Only ever a guard against waiting for ever.
-START_SECONDS = 20.0
 
 
 class GatewayProcess(msgspec.Struct):
@@ -68,7 +67,7 @@ async def gateway_process(
     lines = list[bytes]()
     log = asyncio.create_task(_read(process.stderr, lines, listening, ops_port=ops_port))
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             port = await listening
         yield GatewayProcess(f"http://127.0.0.1:{port}", process, lines)
     finally:

@@ -18,7 +18,8 @@ from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from tests import canary
-from tests.chat_client import GUARD_SECONDS, ChatClient, Frame
+from tests.chat_client import ChatClient, Frame
+from tests.promises import GUARD_SECONDS
 
 # A second or two for an answer: time to leave and come back while it is on its way.
 STROLLING = SimulatorOptions(tokens_per_second=60, first_token_seconds=0)

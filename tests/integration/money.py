@@ -17,10 +17,9 @@ from gateway.dev.seen import SeenRequest
 from gateway.settings import Settings
 from gateway.web.rest import REPORTS
 from tests.chat_client import ChatClient, Frame
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import RunningGateway
 
-# Only ever a guard against waiting for ever.
-PATIENCE_SECONDS = 10.0
 # The upstream is closed this soon after a turn was stopped, and a turn ends this soon after its deadline.
 PROMISED_SECONDS = 1.0
 # aiohttp has one for each open connection, idle ones kept for the next request among them.
@@ -123,7 +122,7 @@ async def until(
     holds: Callable[[], bool],
     tell: Callable[[], object] = lambda: "",
     *,
-    seconds: float = PATIENCE_SECONDS,
+    seconds: float = GUARD_SECONDS,
 ) -> None:
     """Wait until `holds`; fails with what `tell` returns where that takes longer than `seconds`."""
     end = asyncio.get_running_loop().time() + seconds

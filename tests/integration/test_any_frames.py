@@ -17,10 +17,11 @@ from gateway.chat.frames import SUBPROTOCOL
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.web.connection import BAD_FRAMES
 from tests.any_frames import Sent, any_frames
-from tests.chat_client import GUARD_SECONDS, ChatClient, Frame, text_of
+from tests.chat_client import ChatClient, Frame, text_of
 from tests.integration import figures
 from tests.integration.helpers import REPORT, RUNNING, failures, question
 from tests.integration.money import OPEN_DOOR
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import running_gateway
 
 PLAYERS = 6

@@ -10,9 +10,9 @@ import pytest
 from gateway.backends.postgres import Database
 from gateway.chat.frames import FRAME_BYTES
 from gateway.dev.embedded_server import EmbeddedServer
-from tests.chat_client import GUARD_SECONDS
 from tests.integration.helpers import failures
 from tests.integration.test_slow_clients import UPGRADE
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import RunningGateway, running_gateway
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9

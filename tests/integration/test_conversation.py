@@ -15,9 +15,10 @@ from gateway.backends.store import PostgresStore
 from gateway.chat.frames import SUBPROTOCOL
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.openai_wire import Line
-from tests.chat_client import GUARD_SECONDS, ChatClient, Frame, text_of
+from tests.chat_client import ChatClient, Frame, text_of
 from tests.integration.helpers import REPORT, hung, question, wipe, without
 from tests.integration.money import OPEN_DOOR
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import FLAT_OUT, RunningGateway, running_gateway
 
 TURNS = 25

@@ -17,9 +17,10 @@ import pytest
 from gateway.dev.simulator import SEEN, SimulatorLog, create_simulator
 from gateway.serve import listening
 from tests import canary
-from tests.chat_client import GUARD_SECONDS, ChatClient, text_of
+from tests.chat_client import ChatClient, text_of
 from tests.integration.gateway_process import ALONE, free_port
 from tests.integration.helpers import question
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import FLAT_OUT, shared_tokenizer
 
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,7 @@ from gateway.chat.errors import ConfigError, Internal
 from gateway.dev import embedded_server
 from gateway.dev.embedded import embedded_redis, postgres_server, redis_server
 from gateway.dev.embedded_server import EmbeddedServer
-
-# Only so that a hang fails the test instead of holding it up.
-HANG_SECONDS = 15.0
+from tests.promises import GUARD_SECONDS
 
 # What `gateway dev` does with them: says who they are, then waits for a signal.
 OWNER = """
@@ -148,7 +146,7 @@ async def test_they_end_with_their_owner(folder: Path, name: str) -> None:
     """However we end, Ctrl-C, by default at SIGTERM or by kill -9, our servers do not stay."""
     if sys.platform != "linux":
         pytest.skip("only Linux tells a child that its parent died")
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         owner = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-c", OWNER, str(folder)),

@@ -15,10 +15,9 @@ from gateway.backends.postgres import Database
 from gateway.backends.watch import Operation
 from gateway.chat.errors import ConfigError, Internal, StorageUnavailable
 from gateway.dev.embedded_server import EmbeddedServer
+from tests.promises import GUARD_SECONDS
 
 CANARY = "my diagnosis is"
-# Only so that a hang fails the test instead of holding it up.
-HANG_SECONDS = 10.0
 
 
 async def test_fetch_returns_rows(database: Database) -> None:
@@ -128,7 +127,7 @@ async def test_postgres_notices_a_cancellation(database: Database) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await database.fetch(marked)
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         while await database.fetch(  # noqa: ASYNC110 (it is Postgres that will change)
             "SELECT pid FROM pg_stat_activity WHERE query = %s AND state = 'active'", (marked,)
         ):
@@ -145,7 +144,7 @@ async def test_a_storm_of_cancellations(database: Database) -> None:
         query.cancel()
         await asyncio.gather(query, return_exceptions=True)
 
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         await asyncio.gather(*(cancelled() for _ in range(200)))
         assert database.used == 0
         assert (
@@ -202,7 +201,7 @@ async def test_a_row_is_never_logged(database: Database, caplog: pytest.LogCaptu
 
 async def test_a_transaction_commits(database: Database) -> None:
     """What is done inside a transaction is there after it."""
-    async with database.transaction(seconds=HANG_SECONDS) as fetch:
+    async with database.transaction(seconds=GUARD_SECONDS) as fetch:
         await fetch("INSERT INTO sessions VALUES (gen_random_uuid(), '\\x01')")
     assert len(await database.fetch("SELECT id FROM sessions")) == 1
 
@@ -238,7 +237,7 @@ def test_a_bad_url() -> None:
 
 
 async def _fail_inside_a_transaction(database: Database) -> None:
-    async with database.transaction(seconds=HANG_SECONDS) as fetch:
+    async with database.transaction(seconds=GUARD_SECONDS) as fetch:
         await fetch("INSERT INTO sessions VALUES (gen_random_uuid(), '\\x01')")
         raise LookupError
 

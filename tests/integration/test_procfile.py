@@ -22,6 +22,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from tests.chat_client import ChatClient
 from tests.integration.gateway_process import simulator
 from tests.integration.helpers import REPORT, question
+from tests.promises import GUARD_SECONDS
 
 PROCFILE = Path(__file__).parents[2] / "Procfile"
 # The ports the Procfile names: of the visitors, and of the machines that ask each process.
@@ -30,8 +31,6 @@ OPS = ("9080", "9081")
 # The kernel deals connections out as if by dice: that 40 all go to one process happens never.
 CONNECTIONS = 40
 ADDRESS = "127.0.0.1"
-# Only ever a guard against waiting for ever.
-PATIENCE_SECONDS = 30.0
 
 
 class Crew(msgspec.Struct):
@@ -93,13 +92,13 @@ async def crew(
         crew = Crew(process, ports, [])
         reading = asyncio.create_task(_read(crew))
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(GUARD_SECONDS):
                 await asyncio.gather(*(_ready(ports[port]) for port in OPS))
             yield crew
         finally:
             if process.returncode is None:
                 process.terminate()
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(GUARD_SECONDS):
                 await process.wait()
                 await reading
 
@@ -125,9 +124,9 @@ async def test_ctrl_c(crew: Crew) -> None:
     processes = crew.listeners()
 
     os.killpg(crew.honcho.pid, signal.SIGINT)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         await crew.honcho.wait()
-        _, left = await asyncio.to_thread(psutil.wait_procs, processes, timeout=PATIENCE_SECONDS)
+        _, left = await asyncio.to_thread(psutil.wait_procs, processes, timeout=GUARD_SECONDS)
 
     assert left == []
     stopped = [line.rpartition("|")[2].strip() for line in crew.output if "stopped" in line]

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.backends.store import PostgresStore
 from gateway.dev.embedded_server import EmbeddedServer
-from tests.chat_client import GUARD_SECONDS
 from tests.integration.helpers import failures
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import RunningGateway, running_gateway
 
 # What is hidden in, or after, another request; its answer would say so.

@@ -15,9 +15,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from tests.builders import an_exchange
 from tests.integration.helpers import hung
 from tests.integration.redis_wire import command
-
-# Only so that a hang fails the test instead of holding it up.
-HANG_SECONDS = 5.0
+from tests.promises import GUARD_SECONDS
 
 
 @pytest.fixture
@@ -112,7 +110,7 @@ async def test_a_silent_redis(cache: RedisCache, redis: EmbeddedServer) -> None:
     session_id = uuid4()
     await cache.remember(session_id, a_history(session_id))
     with hung(redis):
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             for _ in range(100):
                 assert await cache.recall(session_id) is None
 

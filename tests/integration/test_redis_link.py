@@ -15,9 +15,7 @@ from gateway.chat.errors import ConfigError
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.helpers import down, eventually, hung
 from tests.integration.redis_wire import command, slow
-
-# Only so that a hang fails the test instead of holding it up.
-HANG_SECONDS = 5.0
+from tests.promises import GUARD_SECONDS
 
 
 @pytest.fixture
@@ -111,7 +109,7 @@ async def test_a_silent_redis(
     """A Redis that no longer answers is waited for once, then not asked, and that is said once."""
     await get(link)
     with hung(redis):
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             assert await get(link) is None
             assert [at_once(get(link)) for _ in range(100)] == [None] * 100
     assert [record.msg for record in caplog.records] == ["redis.failed"]
@@ -120,7 +118,7 @@ async def test_a_silent_redis(
 async def test_a_redis_that_never_greets(redis: EmbeddedServer) -> None:
     """Connecting to a silent Redis is bounded too."""
     with hung(redis):
-        async with asyncio.timeout(HANG_SECONDS), linked(redis.url) as link:
+        async with asyncio.timeout(GUARD_SECONDS), linked(redis.url) as link:
             assert await get(link) is None
 
 
@@ -166,7 +164,7 @@ async def test_one_try_at_a_time(
 async def test_a_patient_call(link: RedisLink) -> None:
     """Who says so waits longer, as for a signal that is still to come."""
     reply = await link.ask(
-        lambda redis: redis.blpop("none", timeout=CALL_SECONDS + 0.1), patience=HANG_SECONDS
+        lambda redis: redis.blpop("none", timeout=CALL_SECONDS + 0.1), patience=GUARD_SECONDS
     )
     assert reply is None
     assert await get(link) == b"1"
@@ -205,7 +203,7 @@ async def test_closing_without_redis(redis: EmbeddedServer) -> None:
     link = RedisLink(redis.url)
     await get(link)
     with hung(redis):
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             await link.close()
 
 

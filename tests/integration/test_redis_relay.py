@@ -14,9 +14,7 @@ from gateway.chat.signals import AnySignal, Cancelled, Part, Pieces, Wanted
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.helpers import down, hung
 from tests.integration.redis_wire import command
-
-# Only so that a hang fails the test instead of holding it up.
-HANG_SECONDS = 8.0
+from tests.promises import GUARD_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -69,14 +67,14 @@ def a_signal(turn_id: UUID | None = None) -> Cancelled:
 
 async def heard_of(heard: list[AnySignal], signal: AnySignal) -> None:
     """Wait until `signal` was heard."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         while signal not in heard:  # noqa: ASYNC110 (a list has nobody to tell us)
             await asyncio.sleep(0.01)
 
 
 async def heard_again(relay: RedisRelay, heard: list[AnySignal]) -> None:
     """Tell until one is heard: Redis is back, and both links have found out."""
-    async with asyncio.timeout(HANG_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         known = len(heard)
         while len(heard) == known:
             await relay.tell(a_signal())
@@ -193,7 +191,7 @@ async def test_a_wiped_redis(relay: RedisRelay, redis: EmbeddedServer) -> None:
 async def test_a_killed_redis(relay: RedisRelay, redis: EmbeddedServer) -> None:
     """Without Redis nothing is heard or read and nobody waits; once it is back, all works again."""
     turn_id = uuid4()
-    async with asyncio.timeout(HANG_SECONDS), hearing(relay) as heard:
+    async with asyncio.timeout(GUARD_SECONDS), hearing(relay) as heard:
         async with down(redis):
             await relay.tell(a_signal())
             await relay.publish(turn_id, [pieces(0, "a")])
@@ -206,7 +204,7 @@ async def test_a_killed_redis(relay: RedisRelay, redis: EmbeddedServer) -> None:
 async def test_a_hung_redis(relay: RedisRelay, redis: EmbeddedServer) -> None:
     """A Redis that hangs holds nobody up, and is heard again when it goes on."""
     turn_id = uuid4()
-    async with asyncio.timeout(HANG_SECONDS), hearing(relay) as heard:
+    async with asyncio.timeout(GUARD_SECONDS), hearing(relay) as heard:
         await relay.tell(a_signal())
         with hung(redis):
             for _ in range(20):

@@ -87,7 +87,7 @@ async def test_answers_end(
         assert time.monotonic() - began < promised(AT_ONCE_SECONDS)
         assert await readiness(f"http://127.0.0.1:{ops_port}") == (503, "draining")
         ended = await asyncio.gather(*map(to_the_end, clients))
-        took = await exited(gateway, within=DRAIN_SECONDS + EXIT_SECONDS)
+        took = await exited(gateway, within=DRAIN_SECONDS + promised(EXIT_SECONDS))
     for frames, code in (*bored, *ended):
         assert code == RESTARTING
         assert [f["code"] for f in frames if f["type"] == "notice"] == ["draining"]
@@ -115,7 +115,7 @@ async def test_an_answer_that_takes_too_long(postgres: EmbeddedServer, database:
         frames = await begun(client, [])
         gateway.process.send_signal(signal.SIGTERM)
         more, code = await to_the_end(client)
-        await exited(gateway, within=0.5 + EXIT_SECONDS)
+        await exited(gateway, within=0.5 + promised(EXIT_SECONDS))
         # It hears of it a moment after the process is gone.
         await until(lambda: seen.requests[-1].closed_early)
     frames += more
@@ -164,7 +164,7 @@ async def test_another_process_takes_over(
         # And who only meant to ask.
         async with moved(asking, leaving.url) as again:
             assert (await again.ask(question(readers)))[-1]["type"] == "done"
-        await exited(leaving, within=DRAIN_SECONDS + EXIT_SECONDS)
+        await exited(leaving, within=DRAIN_SECONDS + promised(EXIT_SECONDS))
         assert seen.total_requests == readers + 1
     figures.record("SIGTERM, taken over", f"{readers} answers read on at the next process, whole")
 

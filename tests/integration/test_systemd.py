@@ -17,6 +17,7 @@ from gateway.backends.postgres import Database
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.gateway_process import ALONE
 from tests.integration.money import until
+from tests.promises import GUARD_SECONDS
 from tests.system_packages import install
 
 UNIT = Path(__file__).parents[2] / "docs" / "gateway.service"
@@ -26,8 +27,6 @@ TEMPLATE = "Environment=GATEWAY_SERVER_PORT=%i GATEWAY_SERVER_OPS_PORT=1%i\n"
 # `systemd-analyze security` in tenths: 0 has nothing left to lose, 100 everything.
 MOST_EXPOSED = 15
 IN_CI = os.environ.get("CI") == "true"
-# Only ever a guard against waiting for ever.
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +94,7 @@ def test_unit(analyze: str, unit: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=GUARD_SECONDS,
     )
 
     # Where it does not know a key it says so, and is content.
@@ -112,7 +111,7 @@ def test_exposure(analyze: str, unit: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=GUARD_SECONDS,
     )
 
     assert judged.returncode == 0, judged.stdout + judged.stderr
@@ -124,10 +123,10 @@ async def test_ready_and_stopping(
     """systemd hears READY=1 once the gateway listens, and STOPPING=1 at SIGTERM; then it ends well."""
     address, heard = notices
     async with supervised(postgres.url, NOTIFY_SOCKET=address) as process:
-        await until(lambda: "READY=1" in heard, seconds=PATIENCE_SECONDS)
+        await until(lambda: "READY=1" in heard, seconds=GUARD_SECONDS)
         assert heard == ["READY=1"]
         process.terminate()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             assert await process.wait() == 0
         await until(lambda: len(heard) > 1, lambda: heard)
     assert heard == ["READY=1", "STOPPING=1"]
@@ -140,10 +139,10 @@ async def test_watchdog(
     address, heard = notices
     async with supervised(postgres.url, NOTIFY_SOCKET=address, WATCHDOG_USEC="200000") as process:
         await until(
-            lambda: "READY=1" in heard and heard.count("WATCHDOG=1") > 3, seconds=PATIENCE_SECONDS
+            lambda: "READY=1" in heard and heard.count("WATCHDOG=1") > 3, seconds=GUARD_SECONDS
         )
         process.terminate()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             assert await process.wait() == 0
 
 

@@ -23,6 +23,7 @@ from gateway.dev.simulator import SimulatorOptions
 from gateway.resources import migrations_folder
 from tests.browser.conftest import ARGUMENTS, BROWSERS
 from tests.integration.gateway_process import free_port, simulator
+from tests.promises import GUARD_SECONDS
 from tests.rehearsal.reader import Reader
 
 REPORT = "saesol-2026q3"
@@ -36,7 +37,6 @@ SETTINGS = {
 }
 # Half of an answer takes a tenth of a second: what is told in seconds then is our own deadline.
 PACE = SimulatorOptions(tokens_per_second=2000, first_token_seconds=0)
-START_SECONDS = 30.0
 LOCALES = {"ko": "ko-KR", "en": "en-US"}
 
 Line = dict[str, Any]
@@ -72,21 +72,21 @@ class Theatre(msgspec.Struct):
 
     async def ready(self) -> None:
         """Wait until everything is there."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             # Nobody tells us when a server is as quick again as it was.
             while await self.readiness() != "200 `ok`":  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
 
     async def logged(self, event: str, *, since: int) -> None:
         """Wait until the log has `event` after its first `since` lines."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             # The log has nobody to tell us.
             while not any(x["event"] == event for x in self.log[since:]):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def timeline(self, trace_id: str) -> dict[str, Any]:
         """Return what happened to the last turn of a trace, once it is known."""
-        async with asyncio.timeout(START_SECONDS), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(GUARD_SECONDS), aiohttp.ClientSession() as http:
             while True:
                 async with http.get(f"{self.ops_url}/traces/{trace_id}") as response:
                     if response.status == 200 and (found := await response.json()):
@@ -150,7 +150,7 @@ async def _gateway(
     assert process.stderr is not None
     reading = asyncio.create_task(_read(process.stderr, log))
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             while not (ports := [p for p in _ports(log) if p != ops_port]):
                 assert process.returncode is None, "the gateway did not start"
                 await asyncio.sleep(0.05)
