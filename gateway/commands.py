@@ -97,9 +97,9 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
             )
             operators = [f"For operators: http://{server.ops_host}:{server.ops_port}"]
         port = await stack.enter_async_context(listening(app, host=server.host, port=server.port))
-        upstream, hints = settings.openai.base_url, list[str]()
+        upstream: str = "the simulator" if simulated else settings.openai.base_url
+        hints = list[str]()
         if simulated:
-            upstream = "the simulator"
             hints = ["For a real model: OPENAI_API_KEY=sk-... before the command."]
         with stop_signal() as stop:
             print(

@@ -11,12 +11,13 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.chat.errors import ConfigError
 from gateway.chat.pricing import ModelFacts, PriceTable
-from gateway.settings import Network, Settings
+from gateway.settings import Address, Network, Settings
 
 MODEL_PREFIX = "model "
 DEFAULT_FILE = Path("gateway.ini")
@@ -215,6 +216,8 @@ def _convert(text: str, kind: Any) -> Any:
             raise ValueError("expected yes or no") from None
     if kind in (Decimal, Decimal | None):
         return _dollars(text)
+    if kind == Address:
+        return _address(text)
     value = msgspec.convert(text, type=kind, strict=False)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("expected a finite number")
@@ -230,6 +233,18 @@ def _network(text: str) -> Network:
         return ip_network(text)
     except ValueError:
         raise ValueError("expected networks") from None
+
+
+def _address(text: str) -> str:
+    try:
+        address = urlsplit(text)
+        usable = address.scheme in ("http", "https") and address.hostname and address.port != 0
+    except ValueError:
+        # Raised by the port as well, when it is asked for.
+        usable = False
+    if not usable or not text.isprintable():
+        raise ValueError("expected http:// or https://, a host and perhaps a port")
+    return text
 
 
 def _dollars(text: str) -> Decimal:

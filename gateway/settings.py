@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from typing import Annotated, NewType
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +13,8 @@ from gateway.logs import LogFormat, LogLevel
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
-Address = Annotated[str, Meta(pattern="^https?://.")]
+# http:// or https://
+Address = NewType("Address", str)
 Network = IPv4Network | IPv6Network
 # It goes into a header: a curly quote or a second line would fail there, at every question.
 ApiKey = Annotated[str, Meta(pattern="^[!-~]*$")]
@@ -39,7 +40,7 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
     """The upstream."""
 
     api_key: ApiKey = ""
-    base_url: Address = "https://api.openai.com/v1"
+    base_url: Address = Address("https://api.openai.com/v1")
     model: str = "gpt-4o-mini"
     fallback_model: str = ""
     max_output_tokens: Positive = 1024
