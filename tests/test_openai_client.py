@@ -25,8 +25,6 @@ from tests.raw_upstream import (
 
 PROMPT = (Message(Role.SYSTEM, "Answer.", 2), Message(Role.USER, "왜?", 2))
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-# It takes a millisecond; this long is a hang.
-AT_ONCE = 1.0
 
 Stream = AsyncGenerator[Chunk, None]
 

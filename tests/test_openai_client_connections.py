@@ -7,8 +7,9 @@ import pytest
 
 from gateway.chat.errors import UpstreamUnavailable
 from gateway.chat.records import Chunk
+from tests.promises import GUARD_SECONDS
 from tests.raw_upstream import DONE, END, HEAD, Do, Script, answer, chunks, content, playing
-from tests.test_openai_client import AT_ONCE, ask, connected, read, text_of
+from tests.test_openai_client import ask, connected, read, text_of
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ async def test_body_that_never_ends() -> None:
     """After [DONE] the end of the body is not waited for."""
     script = (HEAD + chunks(content("a"), DONE), Do.HOLD)
     async with playing(script) as upstream, connected(upstream.base_url) as client:
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(GUARD_SECONDS):
             assert text_of(await read(client)) == "a"
             await upstream.left.wait()
 
@@ -43,7 +44,7 @@ async def test_close_closes_connections() -> None:
         async with connected(upstream.base_url) as client:
             await read(client)
             assert not upstream.left.is_set()
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(GUARD_SECONDS):
             await upstream.left.wait()
 
 
@@ -53,7 +54,7 @@ async def test_closing_the_generator() -> None:
     async with playing(script) as upstream, connected(upstream.base_url) as client:
         stream = ask(client)
         assert await anext(stream) == Chunk(text="a")
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(GUARD_SECONDS):
             await stream.aclose()
             await upstream.left.wait()
 
@@ -61,7 +62,7 @@ async def test_closing_the_generator() -> None:
 async def cancel(task: asyncio.Task[list[Chunk]]) -> None:
     """Cancel `task` and wait for it."""
     task.cancel()
-    async with asyncio.timeout(AT_ONCE):
+    async with asyncio.timeout(GUARD_SECONDS):
         with pytest.raises(asyncio.CancelledError):
             await task
 
@@ -78,7 +79,7 @@ async def test_cancelled(script: Script) -> None:
         await upstream.asked.wait()
         await asyncio.sleep(0.05)  # so that headers and chunk have arrived
         await cancel(task)
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(GUARD_SECONDS):
             await upstream.left.wait()
 
 

@@ -17,6 +17,7 @@ from gateway.chat.errors import (
     UpstreamTruncated,
     UpstreamUnavailable,
 )
+from tests.promises import GUARD_SECONDS
 from tests.raw_upstream import (
     DONE,
     END,
@@ -31,7 +32,7 @@ from tests.raw_upstream import (
     playing,
     refusal,
 )
-from tests.test_openai_client import AT_ONCE, ask, connected, read, text_of
+from tests.test_openai_client import ask, connected, read, text_of
 
 QUOTA = {"message": "no", "type": "insufficient_quota", "code": "insufficient_quota"}
 TOO_LONG = {"message": "no", "type": "x", "code": "context_length_exceeded"}
@@ -47,7 +48,7 @@ async def failure(*scripts: Script) -> tuple[GatewayError, str]:
     text = ""
     async with playing(*scripts) as upstream, connected(upstream.base_url) as client:
         with pytest.raises(GatewayError) as caught:
-            async with asyncio.timeout(AT_ONCE), aclosing(ask(client)) as stream:
+            async with asyncio.timeout(GUARD_SECONDS), aclosing(ask(client)) as stream:
                 async for chunk in stream:
                     text += chunk.text
     assert len(upstream.requests) == 1
@@ -261,7 +262,7 @@ async def test_break_after_the_end(rest: Script) -> None:
     """A stream that breaks after its finish reason has given a whole answer: only its bill is lost."""
     script = (HEAD + chunks(content("whole"), finish()), *rest)
     async with playing(script) as upstream, connected(upstream.base_url) as client:
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(GUARD_SECONDS):
             assert text_of(await read(client)) == "whole"
 
 
@@ -276,7 +277,7 @@ async def test_chunk_coding_breaks_midway() -> None:
         with pytest.raises((UpstreamTruncated, TimeoutError)):
             async with asyncio.timeout(0.3):
                 await read(client)
-        async with asyncio.timeout(AT_ONCE):
+        async with asyncio.timeout(GUARD_SECONDS):
             await upstream.left.wait()
 
 

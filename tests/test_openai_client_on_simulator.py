@@ -24,7 +24,8 @@ from gateway.dev.delivery import SimulatorOptions
 from gateway.dev.faults import Fault
 from gateway.dev.seen import SeenRequest
 from gateway.dev.simulator import SEEN, create_simulator
-from tests.test_openai_client import AT_ONCE, TRACEPARENT, ask, connected, read, text_of
+from tests.promises import GUARD_SECONDS
+from tests.test_openai_client import TRACEPARENT, ask, connected, read, text_of
 
 FLAT_OUT = SimulatorOptions(tokens_per_second=0, first_token_seconds=0)
 
@@ -58,7 +59,7 @@ def last_seen(app: web.Application) -> SeenRequest:
 
 async def until(met: Callable[[], bool]) -> None:
     """Wait for the simulator, which tells nobody, to come to something."""
-    async with asyncio.timeout(AT_ONCE):
+    async with asyncio.timeout(GUARD_SECONDS):
         while not met():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -151,7 +152,7 @@ async def test_silence_is_left(client: OpenAIClient, app: web.Application, fault
 async def test_many_at_once(client: OpenAIClient, app: web.Application) -> None:
     """More answers than aiohttp's hundred connections stream at the same time."""
     streams = [ask(client, model=Fault.STALL) for _ in range(120)]
-    async with asyncio.timeout(10 * AT_ONCE):
+    async with asyncio.timeout(GUARD_SECONDS):
         await asyncio.gather(*(anext(stream) for stream in streams))
     seen = len(app[SEEN].requests)
     await asyncio.gather(*(stream.aclose() for stream in streams))

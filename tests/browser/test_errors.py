@@ -14,13 +14,20 @@ from tests.running_gateway import running_gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-SOON = {"limits_first_chunk_seconds": "0.5", "limits_stall_seconds": "0.5"}
 CASES: dict[str, tuple[dict[str, Any], Code, bool]] = {
     "key missing": ({"key": ""}, Code.KEY_MISSING, False),
     "cost cap": ({"cost_request_usd": "0.000001"}, Code.COST_CAP_REACHED, False),
     "429": ({"openai_model": "sim-429"}, Code.UPSTREAM_RATE_LIMITED, True),
-    "no first text": ({"openai_model": "sim-hang"} | SOON, Code.FIRST_CHUNK_TIMEOUT, True),
-    "silence midway": ({"openai_model": "sim-stall"} | SOON, Code.STALLED, True),
+    "no first text": (
+        {"openai_model": "sim-hang", "limits_first_chunk_seconds": "0.5"},
+        Code.FIRST_CHUNK_TIMEOUT,
+        True,
+    ),
+    "silence midway": (
+        {"openai_model": "sim-stall", "limits_stall_seconds": "0.5"},
+        Code.STALLED,
+        True,
+    ),
 }
 
 

@@ -89,7 +89,7 @@ async def counting_gateway(
         redis=redis.url,
         options=FLAT_OUT,
         limits_first_chunk_seconds="3",
-        limits_stall_seconds="0.3",
+        limits_stall_seconds="1",
         **OPEN_DOOR,
     ) as gateway:
         yield gateway

@@ -22,10 +22,10 @@ from tests.integration.money import (
 from tests.promises import promised
 from tests.running_gateway import FLAT_OUT, RunningGateway, running_gateway
 
-TURN = 5.0
-# The wait that `sim-429` asks for, one second, fits.
-FIRST_CHUNK = 3.0
-STALL = 2.0
+TURN = 20.0
+# The wait that `sim-429` asks for, one second, fits, on a busy machine too.
+FIRST_CHUNK = 10.0
+STALL = 5.0
 # Where it is the deadline that ends a turn.
 SOON = 1.0
 # More would be slow for other reasons than their fault.
