@@ -159,6 +159,7 @@ async def test_turn_may_stand_for_another() -> None:
     await idle()
     other = stored_turn(a_stored_turn(), locale=Locale.EN, budget=a_budget())
     turn.become(other)
+    assert turn.end == other.end
     assert await viewing == await follow(other)
     assert await turn.accepted() == await other.accepted(duplicate=True)
 

@@ -53,7 +53,7 @@ class Turn:
     @property
     def end(self) -> End | None:
         """The frame the turn ended with, None while it runs."""
-        return self._end
+        return self._end if self._stands_for is None else self._stands_for.end
 
     def become(self, other: "Turn") -> None:
         """Stand for a turn that the store turned out to hold already."""

@@ -11,7 +11,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from tests.chat_client import ChatClient, Frame, text_of
 from tests.http_client import HttpClient, frames_of
 from tests.integration import figures
-from tests.integration.helpers import WALKING, question
+from tests.integration.helpers import STROLLING, WALKING, begun, question
 from tests.integration.money import OPEN_DOOR, connected
 from tests.running_gateway import FLAT_OUT, running_gateway
 
@@ -112,3 +112,28 @@ async def test_ten_times(
         f"the same question 20 times, {rounds} rounds, {processes} processes",
         f"{rounds} calls, {rounds} rows, {rounds * 20} answers",
     )
+
+
+async def test_asked_again_elsewhere_and_then_the_next(
+    postgres: EmbeddedServer, redis: EmbeddedServer, database: Database
+) -> None:
+    """Who comes back to another process with the same id sees that answer there, and the next one too."""
+    async with AsyncExitStack() as stack:
+        first, other = [
+            await stack.enter_async_context(
+                running_gateway(
+                    database=postgres.url, redis=redis.url, options=STROLLING, **OPEN_DOOR
+                )
+            )
+            for _ in range(2)
+        ]
+        client_id = str(uuid4())
+        async with ChatClient.connect(first.url, locale="en") as here:
+            token = here.ready["session"]
+            await here.say(question(1), id=client_id)
+            await begun(here, [])
+        async with ChatClient.connect(other.url, locale="en", session=token) as there:
+            again = await there.ask(question(1), id=client_id)
+            after = await there.ask(question(2))
+        assert (again[-1]["type"], after[-1]["type"]) == ("done", "done")
+        assert other.upstream.total_requests == 1
