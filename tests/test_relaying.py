@@ -10,11 +10,7 @@ import pytest
 from gateway.chat.company import ASKING_SECONDS
 from gateway.chat.frames import Done, Hello
 from gateway.chat.records import FinishReason, StoredTurn
-from gateway.chat.relaying import (
-    BELIEVED_SECONDS,
-    QUIET_SECONDS,
-    WANTED_SECONDS,
-)
+from gateway.chat.relaying import QUIET_SECONDS
 from gateway.chat.signals import Cancelled, Ended, Pieces, Started, Wanted
 from tests.builders import STOP, an_ask
 from tests.fakes import HANG, hurry, idle, pass_time
@@ -178,20 +174,6 @@ async def test_store_down_meanwhile() -> None:
         p.here.store.recover()
         await relay(QUIET_SECONDS)
         assert isinstance(found.end, Done)
-
-
-async def test_watching_elsewhere_is_watching() -> None:
-    """A turn watched only in another process is not abandoned, as long as that one says so."""
-    async with pair("Revenue", HANG) as p:
-        here, there = await p.enter()
-        await p.begin(here)
-        await relay(0.3)
-        p.here.sessions.leave(here, viewer=p.near)
-        await relay(WANTED_SECONDS * 2)
-        assert here.grace is None
-        p.there.sessions.leave(there, viewer=p.far)
-        await relay(BELIEVED_SECONDS + 0.3)
-        assert here.grace is not None
 
 
 async def test_gap_is_asked_for_again() -> None:

@@ -138,7 +138,9 @@ class Relaying:
         mark, quiet, told = "0", 0.0, WANTED_SECONDS
         try:
             while turn.end is None:
-                if told >= WANTED_SECONDS and session.viewers:
+                # Not `session`: whoever left and came back has a new one.
+                live = self._sessions.find(session.id)
+                if told >= WANTED_SECONDS and live is not None and live.viewers:
                     after = turn.answer.position
                     await self._relay.tell(
                         Wanted(origin=self._origin, turn_id=turn.id, after=after)
