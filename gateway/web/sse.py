@@ -39,8 +39,9 @@ async def send_events(
     counts.admissions[Transport.SSE, Admission.ACCEPTED] += 1
     counts.streams += 1
     try:
-        async with aclosing(frames):
-            async for frame in _with_silence(frames):
+        # In this order: `frames` cannot be closed as long as somebody waits for its next.
+        async with aclosing(frames), aclosing(_with_silence(frames)) as shown:
+            async for frame in shown:
                 match frame:
                     case Delta(to=to) | Snapshot(to=to) | Done(to=to):
                         position = to

@@ -14,7 +14,8 @@ from aiohttp import web
 from gateway.backends.postgres import Database
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.web import outlet, rest, sse
-from gateway.web.keys import SERVICE, SESSIONS
+from gateway.web.counts import Transport
+from gateway.web.keys import COUNTS, SERVICE, SESSIONS
 from gateway.web.websocket import CONNECTIONS
 from tests.chat_client import ChatClient
 from tests.http_client import EVENT_STREAM, HttpClient
@@ -142,6 +143,26 @@ async def test_events_nobody_reads(
             async with weighed(transports[0]) as sizes:
                 await until(transports[0].is_closing, seconds=patience + 2)
     assert 0 < max(sizes) <= MOST_BYTES
+
+
+async def test_events_left_in_silence(
+    postgres: EmbeddedServer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of events who leaves while nothing comes has left, and is no error."""
+    monkeypatch.setattr(sse, "COMMENT_SECONDS", 0.05)
+    async with running_gateway(
+        database=postgres.url, options=FLAT_OUT, openai_model="sim-hang", **OPEN_DOOR
+    ) as gateway:
+        counts = gateway.app[COUNTS]
+        async with HttpClient.connect(gateway.url) as visitor:
+            body = {"id": f"{1:032x}", "text": question()}
+            async with visitor.http.post(
+                f"{gateway.url}/api/messages", json=body, headers=EVENT_STREAM
+            ) as response:
+                await response.content.readuntil(sse.COMMENT)
+        await until(lambda: counts.streams == 0)
+        assert counts.disconnects[Transport.SSE, str(sse.LEFT)] == 1
+        assert not any(counts.errors.values())
 
 
 def figures_of(gateway: RunningGateway) -> dict[str, int]:
