@@ -15,6 +15,7 @@ from gateway.chat.checkpoints import (
     keep_checkpoints,
     sweep_expired,
 )
+from gateway.chat.errors import GatewayError, Internal, StorageUnavailable
 from gateway.chat.records import Partial
 from tests.builders import a_new_turn, an_ask
 from tests.fakes import HANG, FakeStore, idle, pass_time
@@ -77,13 +78,14 @@ async def test_nothing_runs_nothing_is_called() -> None:
             assert "checkpoint" not in s.store.calls
 
 
-async def test_store_down_is_survived() -> None:
-    """A checkpoint that fails is made up for by the next."""
+@pytest.mark.parametrize("error", [StorageUnavailable, Internal])
+async def test_store_down_is_survived(error: type[GatewayError]) -> None:
+    """A checkpoint that fails, for whatever reason, is made up for by the next."""
     async with stage(["Revenue", HANG], checkpoint_seconds=1) as s:
         turn = s.service.handle_message(await s.enter(), an_ask()).turn
         await idle()
         async with checkpointing(s):
-            s.store.fail(calls=1)
+            s.store.fail(calls=1, error=error())
             await pass_time(1)
             assert s.store.rows[turn.id].partial is None
             await pass_time(1)
@@ -117,11 +119,12 @@ async def test_sweeping_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     assert (store.calls, caplog.messages) == (["expire", "expire"], [])
 
 
-async def test_sweeping_survives_the_store() -> None:
+@pytest.mark.parametrize("error", [StorageUnavailable, Internal])
+async def test_sweeping_survives_the_store(error: type[GatewayError]) -> None:
     """A store that was away is swept when it is back, and the living have had time to say so."""
     store = FakeStore()
     turn_id = await a_dead_turn(store)
-    store.fail(calls=1)
+    store.fail(calls=1, error=error())
     async with running(sweep_expired(store=store)):
         await pass_time(LEASE_SECONDS)
         assert store.rows[turn_id].outcome is None

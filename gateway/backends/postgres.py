@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import aiopg
 import psycopg2  # type: ignore[import-untyped]
+from psycopg2.errors import ReadOnlySqlTransaction  # type: ignore[import-untyped]
 from psycopg2.extensions import parse_dsn  # type: ignore[import-untyped]
 
 from gateway.backends.watch import Operation, Watch, unwatched, watched
@@ -26,6 +27,8 @@ ACQUIRE_SECONDS = 5.0
 SERVER_GRACE_SECONDS = 1.0
 # A cancelled query is only a closed socket to Postgres (14+), which looks for that this often.
 CHECK_MS = 1000
+# What says that Postgres is not there for us. A former primary, or one whose disk is full, still answers.
+AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, ReadOnlySqlTransaction)
 
 Row = tuple[Any, ...]
 Params = dict[str, Any]
@@ -118,7 +121,7 @@ class Database:
             except BaseException as error:
                 # Half-read, or inside a transaction: nobody may use it again.
                 connection.close()
-                if isinstance(error, (TimeoutError, psycopg2.OperationalError)):
+                if isinstance(error, (TimeoutError, *AWAY)):
                     # What broke this one has likely broken the others; each would cost a time-out.
                     self._drop_idle()
                 raise
@@ -249,7 +252,7 @@ def _translated() -> Iterator[None]:
     """
     try:
         yield
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError) as error:
+    except (*AWAY, OSError) as error:
         failed, pgcode = type(error).__name__, getattr(error, "pgcode", None)
     except psycopg2.Error as error:
         # It answers, and refuses what we say: a bug of ours, that no retry will mend.

@@ -52,8 +52,10 @@ class PostgresStore(PostgresReports):
         await self._writes.close()
 
     async def ping(self) -> None:
-        """Return if Postgres answers."""
-        await self._database.fetch("SELECT 1", operation=Operation.PING)
+        """Return if Postgres answers and can be written to; raises `StorageUnavailable`."""
+        rows = await self._database.fetch("SHOW transaction_read_only", operation=Operation.PING)
+        if rows != [("off",)]:
+            raise StorageUnavailable
 
     async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:
         """Add a session about the newest version of a report; raises `ReportNotFound`."""

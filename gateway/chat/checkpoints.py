@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from gateway.chat.errors import StorageUnavailable
+from gateway.chat.errors import GatewayError
 from gateway.chat.guard import Stop
 from gateway.chat.ports import Store
 from gateway.chat.records import Partial
@@ -32,7 +32,7 @@ async def keep_checkpoints(sessions: Sessions, *, store: Store, rules: Rules) ->
             continue
         try:
             cancelled = await store.checkpoint(partials, lease=LEASE_SECONDS)
-        except StorageUnavailable:
+        except GatewayError:
             # The end of each turn is saved with retries; a missed checkpoint costs nothing but safety.
             logger.warning("checkpoint.failed")
             continue
@@ -46,7 +46,7 @@ async def sweep_expired(*, store: Store) -> None:
     while True:
         try:
             expired = await store.expire()
-        except StorageUnavailable:
+        except GatewayError:
             logger.warning("sweep.failed")
             # Back again, the store is late for everybody: give the living time for a checkpoint.
             await asyncio.sleep(LEASE_SECONDS)
