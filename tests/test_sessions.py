@@ -21,6 +21,7 @@ from gateway.chat.frames import (
     ReportInfo,
     encode,
 )
+from gateway.chat.records import Partial, TurnState
 from gateway.chat.sessions import locale_of
 from tests.builders import STOP, a_budget, an_ask
 from tests.fakes import HANG, FakeViewer, idle
@@ -128,6 +129,23 @@ async def test_ready_names_the_running_turn() -> None:
         back = await ready(s, session=told.session)
         assert back.active_turn is not None
         assert back.active_turn.turn_id == turn.id
+
+
+@pytest.mark.parametrize(("pieces", "state"), [(0, TurnState.ACCEPTED), (1, TurnState.STREAMING)])
+async def test_ready_knows_better_than_a_store_that_gave_up(pieces: int, state: TurnState) -> None:
+    """A turn that runs here runs, also where the store could not hear of it for too long."""
+    async with stage(["Revenue", HANG]) as s:
+        told = await ready(s)
+        session = await s.enter(session=told.session)
+        turn = s.service.handle_message(session, an_ask()).turn
+        await idle()
+        partial = Partial(turn_id=turn.id, text="Revenue" * pieces, pieces=pieces)
+        await s.store.checkpoint([partial], lease=1)
+        s.store.dead.add(turn.id)
+        await s.store.expire()
+        back = await ready(s, session=told.session)
+        assert back.active_turn is not None
+        assert [(t.state, t.end) for t in back.turns] == [(state, None)]
 
 
 async def test_viewer_that_enters_as_a_turn_begins_sees_it() -> None:

@@ -102,6 +102,8 @@ HISTORY = """
     LIMIT %s
 """
 
+# A turn that was given up while nobody could hear its process, which is alive, runs again: but not beside
+# another of its session. Its money is set aside again, as what interrupting it cost.
 CHECKPOINT = """
     WITH locked AS MATERIALIZED (
         SELECT id FROM turns WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
@@ -109,11 +111,17 @@ CHECKPOINT = """
     UPDATE turns
     SET answer = partial.text,
         pieces = partial.pieces,
-        state = CASE WHEN partial.pieces > 0 THEN 'streaming' ELSE state END,
-        lease_until = now() + make_interval(secs => %s)
+        state = CASE WHEN partial.pieces > 0 THEN 'streaming' ELSE 'accepted' END,
+        lease_until = now() + make_interval(secs => %s),
+        error_code = NULL, ended_at = NULL, answer_tokens = 0, cost_nano = 0
     FROM unnest(%s::uuid[], %s::text[], %s::integer[]) AS partial (id, text, pieces)
     JOIN locked ON locked.id = partial.id
-    WHERE turns.id = locked.id AND state IN ('accepted', 'streaming')
+    WHERE turns.id = locked.id AND lease_until IS NOT NULL AND (
+        state IN ('accepted', 'streaming') OR NOT EXISTS (
+            SELECT FROM turns AS other
+            WHERE other.session_id = turns.session_id AND other.state IN ('accepted', 'streaming')
+        )
+    )
     RETURNING turns.id, cancel_requested
 """
 

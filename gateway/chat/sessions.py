@@ -24,7 +24,7 @@ from gateway.chat.guard import Stop
 from gateway.chat.live_session import LiveSession, Viewer
 from gateway.chat.ports import Clock, Store, Tokenizer
 from gateway.chat.reading import Reading
-from gateway.chat.records import Session, StoredTurn
+from gateway.chat.records import Session, StoredTurn, TurnState
 from gateway.chat.rules import Rules
 from gateway.chat.turn import Turn, turn_view
 
@@ -115,6 +115,9 @@ class Sessions:
 
     def view(self, session: LiveSession, turn: StoredTurn) -> TurnView:
         """Return a stored turn as clients see it."""
+        given_up = turn.state is TurnState.INTERRUPTED
+        if given_up and session.active is not None and session.active.turn.id == turn.id:
+            turn = _running(turn)
         return turn_view(turn, locale=session.locale, budget=session.budget(self._rules))
 
     def join(self, session: LiveSession, *, viewer: Viewer) -> None:
@@ -189,6 +192,12 @@ class Sessions:
 def locale_of(name: str | None) -> Locale:
     """Return the language a client asked for, Korean where it is not one of ours."""
     return Locale.EN if name is not None and name.lower().startswith("en") else Locale.KO
+
+
+def _running(turn: StoredTurn) -> StoredTurn:
+    # The store could not hear its process, which is this one.
+    state = TurnState.STREAMING if turn.partial.pieces else TurnState.ACCEPTED
+    return msgspec.structs.replace(turn, state=state, outcome=None)
 
 
 def _hash(token: str) -> bytes:

@@ -13,7 +13,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.simulator import SimulatorOptions
 from tests.integration import figures
 from tests.integration.gateway_process import GatewayProcess, gateway_process, simulator
-from tests.integration.helpers import STROLLING, begun
+from tests.integration.helpers import STROLLING, begun, eventually
 from tests.integration.money import (
     BY_DAY,
     BY_SESSION,
@@ -79,6 +79,33 @@ async def test_silent_turn_is_settled_at_its_bound(
         assert (found.state, found.source) == ("answered", "reported")
         assert found.cost == nano_of(end["cost_usd"]) < lost.cost
         await settled(database, at=found.cost)
+
+
+async def test_turn_given_up_too_soon_runs_again(
+    postgres: EmbeddedServer, database: Database, store: PostgresStore
+) -> None:
+    """A turn whose process could not be heard is shown running there, and again to all once it can."""
+    async with (
+        running_gateway(
+            database=postgres.url, options=ENDLESS, resume_checkpoint_seconds="0.5"
+        ) as gateway,
+        connected(gateway.url) as clients,
+    ):
+        await clients[0].say("Why?")
+        turn_id = (await begun(clients[0], []))[0]["turn_id"]
+        await database.fetch(OVERDUE, (UUID(turn_id),))
+        await store.expire()
+        lost = await stored(database, turn_id)
+        async with connected(gateway.url, session=clients[0].ready["session"]) as (again,):
+            (shown,) = again.ready["turns"]
+            assert (again.ready["active_turn"], shown["end"]) == ({"turn_id": turn_id}, None)
+
+        async def runs() -> bool:
+            return (await stored(database, turn_id)).state == "streaming"
+
+        await eventually(runs)
+        now = await sums(database)
+        assert (now.spent, now.reserved, now.running) == (0, lost.reserved, 1)
 
 
 async def test_lost_turn_does_not_keep_its_session(

@@ -191,6 +191,25 @@ async def test_a_late_checkpoint(store: PostgresStore, session_id: UUID) -> None
     assert found.outcome.text == "Whole."
 
 
+async def test_a_checkpoint_of_a_turn_given_up(store: PostgresStore, session_id: UUID) -> None:
+    """A turn that was given up, whose process turns out to live, runs again."""
+    turn = a_new_turn(session_id, lease=EXPIRED)
+    await store.accept_turn(turn)
+    assert await store.expire() == 1
+    await store.checkpoint([Partial(turn_id=turn.id, text="He", pieces=1)], lease=15)
+    found = await store.find_turn(session_id, turn.id)
+    assert (found.state, found.outcome) == (TurnState.STREAMING, None)
+
+
+async def test_a_turn_given_up_for_another(store: PostgresStore, session_id: UUID) -> None:
+    """A turn that was given up for the next question does not run again beside it."""
+    turn = a_new_turn(session_id, lease=EXPIRED)
+    await store.accept_turn(turn)
+    await store.accept_turn(a_new_turn(session_id))
+    await store.checkpoint([Partial(turn_id=turn.id, text="He", pieces=1)], lease=15)
+    assert (await store.find_turn(session_id, turn.id)).state is TurnState.INTERRUPTED
+
+
 async def test_an_outcome_is_kept_whole(store: PostgresStore, session_id: UUID) -> None:
     """Everything an outcome tells is read back."""
     outcome = an_outcome(shortened=True, cost_nano=2**40, text="금액 100% '\\ 😀")
