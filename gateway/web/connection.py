@@ -88,9 +88,12 @@ class Connection:
         """Serve the client until it leaves, or has to."""
         CURRENT.set(self._trace)
         try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                while self._session is None and not self._socket.closed:
-                    await self._receive(await self._socket.receive())
+            until = asyncio.get_running_loop().time() + HELLO_SECONDS
+            while self._session is None and not self._socket.closed:
+                async with asyncio.timeout_at(until):
+                    message = await self._socket.receive()
+                # Outside: what the store needs for its answer is no silence of the client's.
+                await self._receive(message)
             async for message in self._socket:
                 await self._receive(message)
         except TimeoutError:

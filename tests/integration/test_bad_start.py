@@ -1,5 +1,6 @@
 """Whoever comes in the wrong way: the documented code at the upgrade, or at the first frame."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from tests import canary
 from tests.chat_client import ChatClient, Frame
 from tests.integration.helpers import REPORT, close_code, question, without
+from tests.promises import GUARD_SECONDS
 from tests.running_gateway import RunningGateway, running_gateway
 
 FOREIGN = "https://evil.example"
@@ -103,6 +105,20 @@ async def test_no_good_hello(gateway: RunningGateway, monkeypatch: pytest.Monkey
     async with silent(gateway) as client:
         await hello(client, report_id="nowhere")
         assert await client.closed() == 4508
+
+
+async def test_slow_answer_to_hello(
+    gateway: RunningGateway, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is slow to answer a hello is not held against who said it."""
+    monkeypatch.setattr("gateway.web.connection.HELLO_SECONDS", 0.3)
+    async with database.transaction(seconds=GUARD_SECONDS) as fetch:
+        await fetch("LOCK TABLE sessions")
+        async with asyncio.TaskGroup() as group, silent(gateway) as client:
+            welcome = group.create_task(hello(client))
+            await asyncio.sleep(0.6)
+            await fetch("ROLLBACK")
+            assert (await welcome)["type"] == "ready"
 
 
 async def test_time_after_hello(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
