@@ -79,10 +79,7 @@ class Outlet:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._socket.send_frame(data, kind)
         except TimeoutError:
-            logger.warning("connection.slow", extra={"close_code": Close.SLOW_READER.value})
-            self.counts.drops[Drop.SLOW] += 1
-            self.closed_with = Close.SLOW_READER
-            self.abort()
+            self.give_up()
         except (ClientError, ConnectionError):
             # It left; the reading task hears of it too and cleans up.
             return
@@ -113,6 +110,13 @@ class Outlet:
                 await self._socket.close(code=code)
         except TimeoutError:
             self.abort()
+
+    def give_up(self) -> None:
+        """Drop the connection of a reader too slow for what it asked for."""
+        logger.warning("connection.slow", extra={"close_code": Close.SLOW_READER.value})
+        self.counts.drops[Drop.SLOW] += 1
+        self.closed_with = Close.SLOW_READER
+        self.abort()
 
     def abort(self) -> None:
         """Drop the connection at once."""

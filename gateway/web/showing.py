@@ -10,6 +10,9 @@ from gateway.web.outlet import Close, Outlet
 
 logger = logging.getLogger(__name__)
 
+# Far more than waits for a reader who reads, and each may hold a whole answer.
+MOST_WAITING = 16
+
 
 class Watch:
     """A turn to show, from where, and whether its start is to be told."""
@@ -28,13 +31,16 @@ class Watch:
 class Showing:
     """A queue of what is to be shown, and a task that shows it while there is any."""
 
-    __slots__ = ("_outlet", "_position", "_queue", "_task", "_turn")
+    __slots__ = ("_again", "_left", "_outlet", "_position", "_queue", "_task", "_turn")
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self._queue: list[Watch | Notice | Close] = []
         self._turn: Turn | None = None
         self._position = 0
+        # The turn that is being shown, asked for again meanwhile.
+        self._again: Watch | None = None
+        self._left: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def knows(self, turn: Turn) -> bool:
@@ -44,18 +50,18 @@ class Showing:
 
     def add(self, item: Watch | Notice | Close) -> None:
         """Show a turn or a notice, or close the connection, after what is being shown."""
-        previous = self._task
-        if previous is not None and isinstance(item, Watch) and _is_same(item.turn, self._turn):
-            # Asked for again: begin anew where the client says it is, or where it was.
-            if not item.resumed:
-                item.after = self._position
-            previous.cancel()
-            self._queue.insert(0, item)
-            self._task = asyncio.create_task(self._run(previous), name="show")
+        if isinstance(item, Watch) and _is_same(item.turn, self._turn):
+            # A frame on its way is waited for, or who asks again and again would never be found too slow.
+            self._again = item
+            if self._left is not None and not self._left.done():
+                self._left.set_result(None)
+            return
+        if len(self._queue) == MOST_WAITING:
+            self._outlet.give_up()
             return
         self._queue.append(item)
-        if previous is None or previous.done():
-            self._task = asyncio.create_task(self._run(None), name="show")
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="show")
 
     async def close(self) -> None:
         """Show nothing any more."""
@@ -63,9 +69,7 @@ class Showing:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self, previous: asyncio.Task[None] | None) -> None:
-        if previous is not None:
-            await asyncio.gather(previous, return_exceptions=True)
+    async def _run(self) -> None:
         while self._queue:
             item = self._queue.pop(0)
             if isinstance(item, Notice):
@@ -77,10 +81,16 @@ class Showing:
             self._turn = item.turn
             try:
                 await self._show(item)
+                while self._again is not None:
+                    again, self._again = self._again, None
+                    # Where the client says it is, or where it was.
+                    if not again.resumed:
+                        again.after = self._position
+                    await self._show(again)
             except Exception:
                 logger.exception("follow.crashed")
             finally:
-                self._turn = None
+                self._turn = self._again = None
 
     async def _show(self, watch: Watch) -> None:
         turn, cursor = watch.turn, Cursor(watch.after)
@@ -92,20 +102,20 @@ class Showing:
         else:
             await turn.opened()
             self._outlet.counts.resumed(whole=not turn.holds(watch.after))
-        while not self._outlet.closed:
+        while not self._outlet.closed and self._again is None:
             frames = turn.take(cursor)
             for frame in frames:
                 if isinstance(frame, Delta | Snapshot):
                     self._position = frame.to
                 await self._outlet.send(frame)
-                if isinstance(frame, Done | Error):
+                if isinstance(frame, Done | Error) or self._again is not None:
                     return
             if not frames:
                 await self._keep_up(turn, cursor)
 
     async def _keep_up(self, turn: Turn, cursor: Cursor) -> None:
         """Write what comes in the step in which it comes, until the end or until the reader is slow."""
-        left = asyncio.get_running_loop().create_future()
+        self._left = left = asyncio.get_running_loop().create_future()
 
         def more() -> None:
             if left.done():
@@ -121,6 +131,7 @@ class Showing:
         try:
             await left
         finally:
+            self._left = None
             turn.unsubscribe(more)
 
 
