@@ -20,6 +20,8 @@ from gateway.chat.pricing import ModelFacts, PriceTable
 from gateway.settings import Address, Network, Settings
 
 MODEL_PREFIX = "model "
+# Nano-dollars of this much still fit what Postgres counts them with, eight bytes.
+MOST_DOLLARS = 1_000_000_000
 DEFAULT_FILE = Path("gateway.ini")
 PRICES_FILE = Path(__file__).parent / "data" / "openai_prices.json"
 # The customary names of secrets and addresses, where they go, and ours that outranks each.
@@ -109,13 +111,18 @@ def _settings(raw: _Raw, *, origin: str) -> Settings:
     for section in raw:
         if section not in SECTIONS:
             raise ConfigError(f"{origin}: [{section}]: unknown section")
-    return Settings(
+    settings = Settings(
         models=models,
         **{
             name: _section(name, kind, raw.get(name, {}), origin=origin)
             for name, kind in SECTIONS.items()
         },
     )
+    if settings.openai.min_output_tokens > settings.openai.max_output_tokens:
+        # No question would ever be answered.
+        given = raw["openai"].get("max_output_tokens") or raw["openai"]["min_output_tokens"]
+        raise ConfigError(f"{given.origin}: [openai] max_output_tokens: below min_output_tokens")
+    return settings
 
 
 def supervision(environ: Mapping[str, str], *, pid: int) -> Supervision:
@@ -252,6 +259,6 @@ def _dollars(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal(-1)
-    if not value.is_finite() or value < 0:
-        raise ValueError("expected dollars, 0 or more")
+    if not value.is_finite() or not 0 <= value <= MOST_DOLLARS:
+        raise ValueError(f"expected dollars, 0 to {MOST_DOLLARS}")
     return value

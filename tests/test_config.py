@@ -8,12 +8,11 @@ import msgspec
 import pytest
 
 from gateway.chat.errors import ConfigError
-from gateway.config import CUSTOMARY, SECTIONS, facts_of, load, price_table
+from gateway.config import CUSTOMARY, SECTIONS, load
 from gateway.logs import LogFormat, LogLevel
 from gateway.settings import Settings
 
 KEYS = [(name, field) for name, kind in SECTIONS.items() for field in kind.__struct_fields__]
-MODEL = "[model local]\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n"
 CANARY = "sk-canary"
 
 Write = Callable[[str], Path]
@@ -166,9 +165,21 @@ def test_unknown_key_in_environment() -> None:
             "[limits]\nturn_seconds = inf",
             "some.ini: [limits] turn_seconds: expected a finite number",
         ),
-        ("[cost]\nday_usd = -1", "some.ini: [cost] day_usd: expected dollars, 0 or more"),
-        ("[cost]\nday_usd = nan", "some.ini: [cost] day_usd: expected dollars, 0 or more"),
-        ("[cost]\nday_usd = $5", "some.ini: [cost] day_usd: expected dollars, 0 or more"),
+        ("[cost]\nday_usd = -1", "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000"),
+        ("[cost]\nday_usd = nan", "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000"),
+        ("[cost]\nday_usd = $5", "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000"),
+        (
+            "[cost]\nday_usd = 9999999999",
+            "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000",
+        ),
+        (
+            "[openai]\nmax_output_tokens = 63",
+            "some.ini: [openai] max_output_tokens: below min_output_tokens",
+        ),
+        (
+            "[openai]\nmin_output_tokens = 1025",
+            "some.ini: [openai] max_output_tokens: below min_output_tokens",
+        ),
         ("[server]\ntrusted_proxies = x", "some.ini: [server] trusted_proxies: expected networks"),
         ("[log]\nformat = xml", "some.ini: [log] format: Invalid enum value 'xml'"),
         ("[model local]\nx = 1", "some.ini: [model local] x: unknown key"),
@@ -282,35 +293,3 @@ def test_later_sources_leave_the_rest(ini: Write) -> None:
 def test_secret_is_stripped() -> None:
     """A key with the line end of the file it came from is the key."""
     assert load(environ={"OPENAI_API_KEY": " sk-1\n"}).openai.api_key == "sk-1"
-
-
-def test_model_section(ini: Write) -> None:
-    """A [model NAME] section gives price and encoding of a model we do not know."""
-    settings = load(ini(f"{MODEL}encoding = cl100k_base\n"), environ={})
-
-    facts = facts_of("local", settings)
-    assert (facts.price.input_nano, facts.price.output_nano) == (1000, 2000)
-    assert facts.encoding == "cl100k_base"
-
-
-def test_model_section_outranks_table(ini: Write) -> None:
-    """A [model NAME] section outranks the built-in price."""
-    settings = load(ini(MODEL.replace("local", "gpt-4o-mini")), environ={})
-
-    assert facts_of("gpt-4o-mini", settings).price.input_nano == 1000
-
-
-def test_price_of_default_model() -> None:
-    """The default model has a built-in price."""
-    assert facts_of(Settings().openai.model, Settings()) == price_table().models["gpt-4o-mini"]
-
-
-def test_unpriced_model() -> None:
-    """A model without a price is refused, with the way to give it one."""
-    with pytest.raises(ConfigError) as caught:
-        facts_of("local", Settings())
-
-    assert str(caught.value) == (
-        "[openai] model: no price for 'local'; add a section [model local] with"
-        " input_usd_per_mtok and output_usd_per_mtok"
-    )
