@@ -82,6 +82,16 @@ def test_usage_not_reported_is_counted() -> None:
     assert outcome.cost_source is CostSource.ESTIMATED
 
 
+@pytest.mark.parametrize("pieces", [(), ("Revenue rose.",)])
+def test_thoughts_not_reported_are_counted_at_their_limit(pieces: tuple[str, ...]) -> None:
+    """Without a report a model that reasons is taken to have used all it might, shown or not."""
+    price = Price(input_nano=150, cached_input_nano=75, output_nano=600, reasons=True)
+    plan = a_plan()
+    outcome = settled(read(*pieces, usage=None), Stopped(Stop.CANCELLED), plan=plan, price=price)
+    assert outcome.usage == Usage(input_tokens=30, output_tokens=plan.max_output_tokens)
+    assert outcome.cost_nano == 30 * 150 + plan.max_output_tokens * 600
+
+
 def test_request_that_was_never_answered_is_free() -> None:
     """A request the upstream never answered used and cost nothing."""
     reading = read(usage=None)

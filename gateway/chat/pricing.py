@@ -23,6 +23,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     input_nano: int
     cached_input_nano: int
     output_nano: int
+    # Whether there may be output that nobody is shown, and so nobody can count.
+    reasons: bool = False
 
     def dearer(self, other: Self) -> Self:
         """Return a price that is below neither."""
@@ -30,6 +32,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
             input_nano=max(self.input_nano, other.input_nano),
             cached_input_nano=max(self.cached_input_nano, other.cached_input_nano),
             output_nano=max(self.output_nano, other.output_nano),
+            reasons=self.reasons or other.reasons,
         )
 
     def cost(self, usage: Usage) -> int:
@@ -51,6 +54,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     cached_input_usd_per_mtok: Decimal | None = None
     context_tokens: int = 128_000
     encoding: str = "o200k_base"
+    reasons: bool = False
 
     @property
     def price(self) -> Price:
@@ -62,6 +66,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
                 self.input_usd_per_mtok if cached is None else cached
             ),
             output_nano=_nano_per_token(self.output_usd_per_mtok),
+            reasons=self.reasons,
         )
 
 

@@ -37,8 +37,11 @@ def settle(
     answer_tokens = tokenizer.count(text)
     usage, source = reading.usage, CostSource.REPORTED
     if usage is None and reading.reached and plan is not None:
-        # OpenAI sends no usage for a stream that was closed (openai-openapi#539), yet bills what it made.
-        usage = Usage(input_tokens=plan.prompt.input_tokens, output_tokens=answer_tokens)
+        # OpenAI sends no usage for a stream that was closed (openai-openapi#539), yet bills what it made:
+        # of a model that reasons that may be anything up to the limit, though no word has come.
+        reasons = rules.price_of(reading.model).reasons
+        output_tokens = plan.max_output_tokens if reasons else answer_tokens
+        usage = Usage(input_tokens=plan.prompt.input_tokens, output_tokens=output_tokens)
         source = CostSource.ESTIMATED
     usage = usage or Usage()
     state, finish_reason, error = _ending(reading, ended)
