@@ -29,6 +29,13 @@ LINE_SECONDS = 15.0
 # A model may think for a while before its one token.
 ANSWER_SECONDS = 30.0
 MTOK = 1_000_000
+# With which settings Postgres writes no statement into its log: ours hold what people wrote.
+SILENT = {
+    "log_min_error_statement": ("panic",),
+    "log_error_verbosity": ("terse",),
+    "log_statement": ("none", "ddl"),
+    "log_min_duration_statement": ("-1",),
+}
 # What a browser sends as Origin (https://www.rfc-editor.org/rfc/rfc6454#section-6.1).
 ORIGIN = re.compile(r"https?://[^/\s@]+")
 REFUSALS = {
@@ -86,6 +93,7 @@ async def look(
     looks: list[tuple[str, Look, float]] = [
         ("configuration", lambda: _configuration(config), LINE_SECONDS),
         ("database", lambda: _database(settings), LINE_SECONDS),
+        ("database log", lambda: _database_log(settings), LINE_SECONDS),
         ("Redis", lambda: _redis(settings), LINE_SECONDS),
         ("tokenizer", lambda: _tokenizer(settings), LINE_SECONDS),
         ("model", lambda: _model(settings), LINE_SECONDS),
@@ -140,6 +148,26 @@ async def _database(settings: Settings) -> str:
     if missing:
         raise Missing(f"{', '.join(missing)} missing: run `gateway migrate`")
     return "reachable, no migration missing"
+
+
+async def _database_log(settings: Settings) -> str:
+    if not settings.database.url:
+        raise Missing("of no database")
+    database = Database(settings.database.url, pool_size=1)
+    try:
+        rows = await database.fetch(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(SILENT),)
+        )
+    except StorageUnavailable:
+        raise Missing("it cannot be asked") from None
+    finally:
+        await database.close()
+    loud = [f"{name} = {setting}" for name, setting in rows if setting not in SILENT[name]]
+    if loud:
+        raise Missing(
+            f"may hold what people wrote: {', '.join(loud)}; docs/operations.md says what to set"
+        )
+    return "holds no statements"
 
 
 async def _redis(settings: Settings) -> str:

@@ -78,6 +78,7 @@ async def test_everything_is_there(
     assert {f.verdict for f in found.values()} == {Verdict.OK}
     assert {thing: f.words for thing, f in found.items() if thing != "configuration"} == {
         "database": "reachable, no migration missing",
+        "database log": "holds no statements",
         "Redis": "reachable",
         "tokenizer": "o200k_base",
         "model": "sim-plain, $0.15 in and $0.60 out for a million tokens",
@@ -135,6 +136,23 @@ async def test_migrations_are_missing(postgres: EmbeddedServer) -> None:
     assert verdict is Verdict.MISSING
     assert words.startswith("0001_")
     assert words.endswith("missing: run `gateway migrate`")
+
+
+async def test_the_database_logs_what_people_write(postgres: EmbeddedServer) -> None:
+    """A Postgres that writes statements that fail into its log is named, with the setting that makes it."""
+    async with empty_database(postgres) as url:
+        operator = Database(url, pool_size=1)
+        await operator.fetch(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_min_error_statement = error',"
+            " current_database()); END $$"
+        )
+        await operator.close()
+        verdict, words = await finding("database log", DATABASE_URL=url)
+    assert verdict is Verdict.MISSING
+    assert words == (
+        "may hold what people wrote: log_min_error_statement = error;"
+        " docs/operations.md says what to set"
+    )
 
 
 async def test_no_redis() -> None:
@@ -250,7 +268,7 @@ async def test_the_command(database: Database, postgres: EmbeddedServer, upstrea
         "--upstream", DATABASE_URL=postgres.url, OPENAI_API_KEY=canary.KEY, OPENAI_BASE_URL=upstream
     )
     assert status == 0
-    assert [line[:2] for line in output.splitlines()] == ["ok"] * 10
+    assert [line[:2] for line in output.splitlines()] == ["ok"] * 11
     assert canary.hits(output) == []
 
 
