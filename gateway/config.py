@@ -5,23 +5,18 @@ come under their customary names. Anything unknown or unusable is a `ConfigError
 """
 
 import configparser
-import math
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from gateway.chat.errors import ConfigError
 from gateway.chat.pricing import ModelFacts, PriceTable
-from gateway.settings import Address, Network, Settings
+from gateway.settings import Settings
+from gateway.values import read
 
 MODEL_PREFIX = "model "
-# Nano-dollars of this much still fit what Postgres counts them with, eight bytes.
-MOST_DOLLARS = 1_000_000_000
 DEFAULT_FILE = Path("gateway.ini")
 PRICES_FILE = Path(__file__).parent / "data" / "openai_prices.json"
 # The customary names of secrets and addresses, where they go, and ours that outranks each.
@@ -170,8 +165,12 @@ def fallback_of(settings: Settings) -> ModelFacts | None:
 
 def _from_file(file: Path | None) -> _Raw:
     if file is None:
-        if not DEFAULT_FILE.is_file():
-            return {}
+        try:
+            if not DEFAULT_FILE.is_file():
+                return {}
+        except OSError as error:
+            # Of a folder that its user may not even enter, root's for example.
+            raise ConfigError(f"{DEFAULT_FILE}: {error.strerror}") from None
         file = DEFAULT_FILE
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     try:
@@ -202,63 +201,10 @@ def _section(name: str, kind: Any, values: Mapping[str, _Value], *, origin: str)
         if key not in fields:
             raise ConfigError(f"{value.origin}: [{name}] {key}: unknown key")
         try:
-            known[key] = _convert(value.text.strip(), fields[key].type)
-        except (msgspec.ValidationError, ValueError) as error:
+            known[key] = read(value.text.strip(), fields[key].type)
+        except ValueError as error:
             raise ConfigError(f"{value.origin}: [{name}] {key}: {error}") from None
     for key, field in fields.items():
         if field.required and key not in known:
             raise ConfigError(f"{origin}: [{name}] {key}: missing")
     return kind(**known)
-
-
-def _convert(text: str, kind: Any) -> Any:
-    if kind == tuple[str, ...]:
-        return _words(text)
-    if kind == tuple[Network, ...]:
-        return tuple(_network(word) for word in _words(text))
-    if kind is bool:
-        try:
-            return configparser.ConfigParser.BOOLEAN_STATES[text.lower()]
-        except KeyError:
-            raise ValueError("expected yes or no") from None
-    if kind in (Decimal, Decimal | None):
-        return _dollars(text)
-    if kind == Address:
-        return _address(text)
-    value = msgspec.convert(text, type=kind, strict=False)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("expected a finite number")
-    return value
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
-
-
-def _network(text: str) -> Network:
-    try:
-        return ip_network(text)
-    except ValueError:
-        raise ValueError("expected networks") from None
-
-
-def _address(text: str) -> str:
-    try:
-        address = urlsplit(text)
-        usable = address.scheme in ("http", "https") and address.hostname and address.port != 0
-    except ValueError:
-        # Raised by the port as well, when it is asked for.
-        usable = False
-    if not usable or not text.isprintable():
-        raise ValueError("expected http:// or https://, a host and perhaps a port")
-    return text
-
-
-def _dollars(text: str) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not value.is_finite() or not 0 <= value <= MOST_DOLLARS:
-        raise ValueError(f"expected dollars, 0 to {MOST_DOLLARS}")
-    return value

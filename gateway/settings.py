@@ -11,26 +11,32 @@ from gateway.chat.pricing import ModelFacts
 from gateway.logs import LogFormat, LogLevel
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-Positive = Annotated[int, Meta(ge=1)]
+# What Postgres calls an integer: some of them are asked of it.
+Positive = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 Seconds = Annotated[float, Meta(gt=0)]
+# Nothing is no address: as one it would mean every address this machine has.
+Host = Annotated[str, Meta(min_length=1)]
+Model = Annotated[str, Meta(min_length=1)]
+# A turn is given up that was silent for 3.5 seconds (chat/checkpoints.py).
+CheckpointSeconds = Annotated[float, Meta(gt=0, le=2)]
 # http:// or https://
 Address = NewType("Address", str)
 Network = IPv4Network | IPv6Network
 # It goes into a header: a curly quote or a second line would fail there, at every question.
-ApiKey = Annotated[str, Meta(pattern="^[!-~]*$")]
+ApiKey = NewType("ApiKey", str)
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Where we listen, and to whom."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8080
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = (IPv4Network("127.0.0.1"),)
     max_connections: Positive = 10_000
     max_connections_per_ip: Positive = 50
     reuse_port: bool = False
-    ops_host: str = "127.0.0.1"
+    ops_host: Host = "127.0.0.1"
     # 0: none
     ops_port: Port = 9080
     drain_seconds: Seconds = 25.0
@@ -39,9 +45,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
     """The upstream."""
 
-    api_key: ApiKey = ""
+    api_key: ApiKey = ApiKey("")
     base_url: Address = Address("https://api.openai.com/v1")
-    model: str = "gpt-4o-mini"
+    model: Model = "gpt-4o-mini"
     fallback_model: str = ""
     max_output_tokens: Positive = 1024
     min_output_tokens: Positive = 64
@@ -69,7 +75,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a conversation a prompt repeats."""
 
-    history_messages: Annotated[int, Meta(ge=0)] = 20
+    history_messages: Annotated[int, Meta(ge=0, le=10_000)] = 20
     history_tokens: Annotated[int, Meta(ge=0)] = 6000
 
 
@@ -77,7 +83,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """How answers survive."""
 
     grace_seconds: Seconds = 30.0
-    checkpoint_seconds: Seconds = 1.0
+    checkpoint_seconds: CheckpointSeconds = 1.0
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,56 +1,19 @@
 """Settings come from four places in one order, and what is wrong with them is told in one line."""
 
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from gateway.chat.errors import ConfigError
 from gateway.config import CUSTOMARY, SECTIONS, load
 from gateway.logs import LogFormat, LogLevel
 from gateway.settings import Settings
+from tests.ini import CANARY, Write, ini, nowhere, trouble
+
+__all__ = ["ini", "nowhere"]
 
 KEYS = [(name, field) for name, kind in SECTIONS.items() for field in kind.__struct_fields__]
-CANARY = "sk-canary"
-
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def ini(tmp_path: Path) -> Write:
-    """Return a function that writes a gateway.ini."""
-
-    def write(text: str) -> Path:
-        file = tmp_path / "some.ini"
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    return write
-
-
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand where there is no gateway.ini."""
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-
-
-def trouble(
-    file: Path | None = None,
-    *,
-    environ: dict[str, str] | None = None,
-    overrides: dict[tuple[str, str], str] | None = None,
-) -> str:
-    """Return the line of the error, without the folder of the file."""
-    with pytest.raises(ConfigError) as caught:
-        load(file, environ=environ or {}, overrides=overrides)
-    line = str(caught.value)
-    assert len(line.splitlines()) == 1
-    assert CANARY not in line
-    assert caught.value.__cause__ is None
-    return line.replace(f"{file.parent}/", "") if file else line
 
 
 def test_defaults() -> None:
@@ -146,118 +109,9 @@ def test_unknown_key_in_environment() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("[server]\nprot = 1", "some.ini: [server] prot: unknown key"),
-        ("[serve]\nport = 1", "some.ini: [serve]: unknown section"),
-        ("[serve]", "some.ini: [serve]: unknown section"),
-        ("[models]\na = 1", "some.ini: [models]: unknown section"),
-        ("[DEFAULT]\nport = 1", "some.ini: [DEFAULT]: unknown section"),
-        ("[server]\nport = 1\nPORT = 2", "some.ini: [server] port: given twice"),
-        ("[server]\n[server]", "some.ini: [server]: given twice"),
-        ("[server]\nport = x", "some.ini: [server] port: Expected `int`, got `str`"),
-        ("[server]\nport =", "some.ini: [server] port: Expected `int`, got `str`"),
-        ("[server]\nport = 65536", "some.ini: [server] port: Expected `int` <= 65535"),
-        ("[server]\nreuse_port = 2", "some.ini: [server] reuse_port: expected yes or no"),
-        ("[limits]\nturn_seconds = 0", "some.ini: [limits] turn_seconds: Expected `float` > 0.0"),
-        (
-            "[limits]\nturn_seconds = inf",
-            "some.ini: [limits] turn_seconds: expected a finite number",
-        ),
-        ("[cost]\nday_usd = -1", "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000"),
-        ("[cost]\nday_usd = nan", "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000"),
-        ("[cost]\nday_usd = $5", "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000"),
-        (
-            "[cost]\nday_usd = 9999999999",
-            "some.ini: [cost] day_usd: expected dollars, 0 to 1000000000",
-        ),
-        (
-            "[openai]\nmax_output_tokens = 63",
-            "some.ini: [openai] max_output_tokens: below min_output_tokens",
-        ),
-        (
-            "[openai]\nmin_output_tokens = 1025",
-            "some.ini: [openai] max_output_tokens: below min_output_tokens",
-        ),
-        ("[server]\ntrusted_proxies = x", "some.ini: [server] trusted_proxies: expected networks"),
-        ("[log]\nformat = xml", "some.ini: [log] format: Invalid enum value 'xml'"),
-        ("[model local]\nx = 1", "some.ini: [model local] x: unknown key"),
-        (
-            "[model local]\ninput_usd_per_mtok = 1",
-            "some.ini: [model local] output_usd_per_mtok: missing",
-        ),
-        ("[model local]", "some.ini: [model local] input_usd_per_mtok: missing"),
-        (
-            f"[openai]\napi_key = {CANARY}\n  model = x",
-            "some.ini: [openai] api_key: Expected `str` matching regex '^[!-~]*$'",
-        ),
-        (
-            f"[openai]\napi_key = “{CANARY}”",
-            "some.ini: [openai] api_key: Expected `str` matching regex '^[!-~]*$'",
-        ),
-    ],
-)
-def test_trouble_in_file(ini: Write, text: str, line: str) -> None:
-    """What is wrong in a file is told with its origin, section, key and reason."""
-    assert trouble(ini(text)) == line
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("api.openai.com", "ftp://h/v1", "https://", "http://:80/v1"),
-        *(
-            "http://h:65536/v1",
-            "http://h:0/v1",
-            "http://h:x/v1",
-            "http://[::1/v1",
-            "http://h\x01/v1",
-        ),
-    ],
-)
-def test_no_address(ini: Write, address: str) -> None:
-    """An address that nobody can be asked at is told at the start, not by a crash at the first use."""
-    assert trouble(ini(f"[openai]\nbase_url = {address}")) == (
-        "some.ini: [openai] base_url: expected http:// or https://, a host and perhaps a port"
-    )
-
-
-@pytest.mark.parametrize("text", [CANARY, f"[openai]\n{CANARY}", f"[openai\nx = {CANARY}"])
-def test_not_ini(ini: Write, text: str) -> None:
-    """A file that is no ini file is told without quoting it: the line may be a secret."""
-    assert trouble(ini(text)) == "some.ini: not an ini file of sections, keys and values"
-
-
-def test_not_text(tmp_path: Path) -> None:
-    """A file that is not UTF-8 is no ini file."""
-    file = tmp_path / "some.ini"
-    file.write_bytes(b"[server]\nhost = \xff\n")
-
-    assert trouble(file) == "some.ini: not an ini file of sections, keys and values"
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    """A file named and not there is told."""
-    assert trouble(tmp_path / "none.ini") == "none.ini: No such file or directory"
-
-
-def test_folder(tmp_path: Path) -> None:
-    """A folder in place of a file is told."""
-    assert trouble(tmp_path / "cwd") == "cwd: Is a directory"
-
-
 def test_byte_order_mark(ini: Write) -> None:
     """A file saved by Notepad, with a byte order mark, is read."""
     assert load(ini("\ufeff[server]\nport = 81\n"), environ={}).server.port == 81
-
-
-def test_origins() -> None:
-    """A bad value is told by the customary name or the option it came from."""
-    line = "[server] port: Expected `int`, got `str`"
-
-    assert trouble(environ={"PORT": "x"}) == f"PORT: {line}"
-    assert trouble(overrides={("server", "port"): "x"}) == f"--port: {line}"
 
 
 def test_values(ini: Write) -> None:

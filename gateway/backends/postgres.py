@@ -160,7 +160,9 @@ def _connection_params(url: str) -> Params:
         params: Params = parse_dsn(url)
     except psycopg2.ProgrammingError:
         # Its text would quote the password.
-        raise ConfigError("database url: not a connection string that libpq understands") from None
+        raise ConfigError(
+            "[database] url: not a connection string that libpq understands"
+        ) from None
     timeout = _milliseconds(QUERY_SECONDS + SERVER_GRACE_SECONDS)
     options = (
         f"-c statement_timeout={timeout} -c client_connection_check_interval={CHECK_MS}"

@@ -111,4 +111,4 @@ def _connection_pool(url: str) -> BlockingConnectionPool:
         )
     except ValueError:
         # Its text would quote the password.
-        raise ConfigError("redis url: expected redis://, rediss:// or unix://") from None
+        raise ConfigError("[redis] url: expected redis://, rediss:// or unix://") from None

@@ -3,7 +3,7 @@
 import math
 import re
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -52,7 +52,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     input_usd_per_mtok: Decimal
     output_usd_per_mtok: Decimal
     cached_input_usd_per_mtok: Decimal | None = None
-    context_tokens: int = 128_000
+    context_tokens: Annotated[int, msgspec.Meta(ge=1)] = 128_000
     encoding: str = "o200k_base"
     reasons: bool = False
 

@@ -172,7 +172,7 @@ async def test_a_redis_url_that_is_none() -> None:
     """With a Redis URL that is none the gateway does not start; the URL is not repeated."""
     verdict, words = await finding("Redis", REDIS_URL=f"http://:{canary.TOKEN}@{NOWHERE}")
     assert verdict is Verdict.MISCONFIGURED
-    assert words == "redis url: expected redis://, rediss:// or unix://"
+    assert words == "[redis] url: expected redis://, rediss:// or unix://"
 
 
 async def test_an_encoding_that_is_not_shipped(tmp_path: Path) -> None:

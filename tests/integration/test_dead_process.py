@@ -1,6 +1,7 @@
 """A process that dies leaves no money set aside for ever: its turns cost what they could have cost."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -47,6 +48,16 @@ async def stored(database: Database, turn_id: str) -> Turn:
     return Turn(*(await database.fetch(LAST, (UUID(turn_id),)))[0])
 
 
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that does not tell the store that its turns are alive."""
+
+    async def nothing(*_: Any, **__: Any) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("gateway.app.keep_checkpoints", nothing)
+
+
 async def settled(database: Database, *, at: int) -> None:
     """Check that day and session have spent `at` nano-dollars and have nothing set aside."""
     for sql in (BY_DAY, BY_SESSION):
@@ -55,13 +66,11 @@ async def settled(database: Database, *, at: int) -> None:
 
 
 async def test_silent_turn_is_settled_at_its_bound(
-    postgres: EmbeddedServer, database: Database, store: PostgresStore
+    postgres: EmbeddedServer, database: Database, store: PostgresStore, silent: None
 ) -> None:
     """A turn whose lease ran out costs what was set aside; what really happened corrects that."""
     async with (
-        running_gateway(
-            database=postgres.url, options=STROLLING, resume_checkpoint_seconds="100"
-        ) as gateway,
+        running_gateway(database=postgres.url, options=STROLLING) as gateway,
         connected(gateway.url) as clients,
     ):
         await clients[0].say("Why?")
@@ -109,13 +118,11 @@ async def test_turn_given_up_too_soon_runs_again(
 
 
 async def test_lost_turn_does_not_keep_its_session(
-    postgres: EmbeddedServer, database: Database
+    postgres: EmbeddedServer, database: Database, silent: None
 ) -> None:
     """Another process answers the next question of a session whose turn was lost."""
     async with (
-        running_gateway(
-            database=postgres.url, options=ENDLESS, resume_checkpoint_seconds="100"
-        ) as dead,
+        running_gateway(database=postgres.url, options=ENDLESS) as dead,
         running_gateway(database=postgres.url) as gateway,
         connected(dead.url) as clients,
         connected(gateway.url, session=clients[0].ready["session"]) as others,
