@@ -3,20 +3,19 @@
 import argparse
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from gateway import __version__, commands
-from gateway.chat.errors import ConfigError, GatewayError
+from gateway.chat.errors import CannotStart, ConfigError, GatewayError
 from gateway.config import load
 from gateway.logs import LogFormat, configure
 from gateway.settings import Settings
+from gateway.values import web_address
 
 # EX_CONFIG of sysexits.h: a supervisor need not start us again.
 BAD_CONFIG = 78
-ADDRESS = re.compile("https?://.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,14 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load(arguments.config, environ=os.environ, overrides=_overrides(arguments))
         configure(level=settings.log.level, format=settings.log.format)
         status: int = asyncio.run(arguments.run(settings, arguments))
-    except ConfigError as error:
+        sys.stdout.flush()
+    except CannotStart as error:
         print(f"gateway: {error}", file=sys.stderr)
-        return BAD_CONFIG
+        return BAD_CONFIG if isinstance(error, ConfigError) else 1
     except GatewayError as error:
         print(f"gateway: {error}; `gateway check` says more", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read along has left, `head` for example. Python would want to write the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 
@@ -50,9 +54,16 @@ def _overrides(arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
 
 
 def _url(text: str) -> str:
-    if not ADDRESS.match(text):
-        raise argparse.ArgumentTypeError("expected http:// or https://")
-    return text
+    try:
+        return web_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError("expected a number, 0 to 65535")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gateway",
         description="The gateway between a report and a model.",
         epilog="Settings come from gateway.ini here and from the environment. Exit status: 0 all is well,"
-        " 1 something is missing or away, 2 wrong arguments, 78 wrong settings."
+        " 1 something is missing, away or taken, 2 wrong arguments, 78 wrong settings."
         " `gateway COMMAND --help` says what each takes.",
     )
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
@@ -79,11 +90,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(".dev"),
         metavar="FOLDER",
-        help="where its database lives (default: .dev)",
+        help="where its database lives (default: .dev); where root starts it, whoever knows the way may pass"
+        " through the folders above",
     )
     for command in (serve, dev):
         command.add_argument("--host", help="address to listen on (default: [server] host)")
-        command.add_argument("--port", type=int, help="port to listen on (default: [server] port)")
+        command.add_argument(
+            "--port", type=_port, help="port to listen on (default: [server] port)"
+        )
 
     migrate = _add(
         actions, "migrate", commands.migrate, help="bring the database's tables up to date"
@@ -120,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         actions, "simulate", commands.simulate, help="serve a stand-in for the OpenAI API"
     )
     simulate.add_argument(
-        "--simulator-port", type=int, default=9900, metavar="PORT", help="(default: 9900)"
+        "--simulator-port", type=_port, default=9900, metavar="PORT", help="(default: 9900)"
     )
     simulate.add_argument(
         "--tokens-per-second", type=float, default=40.0, metavar="N", help="(default: 40)"

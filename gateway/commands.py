@@ -95,7 +95,7 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
             await stack.enter_async_context(
                 listening(ops, host=server.ops_host, port=server.ops_port)
             )
-            operators = [f"For operators: http://{server.ops_host}:{server.ops_port}"]
+            operators = [f"For operators: {_url(server.ops_host, server.ops_port)}"]
         port = await stack.enter_async_context(listening(app, host=server.host, port=server.port))
         upstream: str = "the simulator" if simulated else settings.openai.base_url
         hints = list[str]()
@@ -103,7 +103,7 @@ async def dev(settings: Settings, arguments: argparse.Namespace) -> int:
             hints = ["For a real model: OPENAI_API_KEY=sk-... before the command."]
         with stop_signal() as stop:
             print(
-                f"Report Chat Gateway: http://{server.host}:{port} (answers from {upstream})",
+                f"Report Chat Gateway: {_url(server.host, port)} (answers from {upstream})",
                 *operators,
                 f"What is asked is kept in {data}. Ctrl-C ends everything.",
                 *hints,
@@ -211,6 +211,10 @@ def read_reports(file: Path) -> list[ReportSnapshot]:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{file}: {error}") from None
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _with(settings: Settings, section: str, **values: str) -> Settings:

@@ -190,8 +190,10 @@ def _silence(error: Exception) -> str:
     match error:
         case aiohttp.ClientResponseError(status=status):
             return f"What answers there is not the gateway: /health ended with {status}."
-        case aiohttp.ClientSSLError():
+        case aiohttp.ClientConnectorCertificateError():
             return "Its certificate is not accepted."
+        case aiohttp.ClientSSLError():
+            return "No TLS is spoken there: perhaps its address begins with http://."
         case aiohttp.ClientConnectorDNSError():
             return "Its name is unknown."
         case TimeoutError():

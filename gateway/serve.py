@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from gateway.chat.errors import ConfigError
+from gateway.chat.errors import AddressUnavailable, ConfigError
 from gateway.logs import log_unhandled
 from gateway.web.draining import drain
 
@@ -31,6 +32,8 @@ BACKLOG = 1024
 # for megabytes and does not read them would keep them here, because aiohttp waits for a reader without end.
 UNREAD_SECONDS = 20.0
 
+PASSING = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+
 # New objects before the collector looks for cycles among them; what has no cycle goes without it.
 YOUNG_OBJECTS = 10_000
 
@@ -46,8 +49,8 @@ async def listening(
 ) -> AsyncIterator[int]:
     """Serve `app` inside the block; yields the port, of the system's choice where `port` is 0.
 
-    A gateway is drained for `drain_seconds` after the block. Raises `ConfigError` for an address that cannot
-    be had.
+    A gateway is drained for `drain_seconds` after the block. Raises `AddressUnavailable` for an address that
+    cannot be had now, `ConfigError` for one that never can.
     """
     logging.getLogger("aiohttp.server").addFilter(_is_of_ours)
     runner = web.AppRunner(
@@ -100,7 +103,10 @@ async def _listen(
         # asyncio's own sentence repeats the address; what getaddrinfo says has no number above 0.
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror
-        raise ConfigError(f"{host}:{port}: {reason}") from None
+        # A name server or an interface may come up later, and whoever has the port may leave.
+        passing = isinstance(error, socket.gaierror) or number in PASSING
+        kind = AddressUnavailable if passing else ConfigError
+        raise kind(f"{host}:{port}: {reason}") from None
     for listener in server.sockets:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # of Linux; connections inherit it
             milliseconds = round(UNREAD_SECONDS * 1000)

@@ -83,19 +83,47 @@ def test_the_database_is_away(tmp_path: Path) -> None:
 
 
 def test_the_port_is_taken(tmp_path: Path, taken: int) -> None:
-    """A port that is taken is told in one short sentence."""
+    """A port that is taken is told in one short sentence, and may be tried again."""
     status, said = run(tmp_path, "simulate", "--simulator-port", str(taken))
-    assert status == 78
+    assert status == 1
     assert said.splitlines()[-1] == f"gateway: 127.0.0.1:{taken}: Address already in use"
 
 
 def test_an_address_that_is_none(tmp_path: Path) -> None:
-    """A host that nobody knows is told as well."""
+    """A host that nobody knows yet is told as well."""
     status, said = run(
         *(tmp_path, "serve", "--host", "no-such-name.invalid"),
         DATABASE_URL="postgresql://127.0.0.1:1/none",
         GATEWAY_SERVER_OPS_PORT="0",
     )
-    assert status == 78
+    assert status == 1
     assert '"event"' in said, "the log of a service is JSON"
     assert said.splitlines()[-1].startswith("gateway: no-such-name.invalid:8080: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate", "--simulator-port", "65536"),
+        ("serve", "--port", "-1"),
+        ("selftest", "http://["),
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_none(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """A port or an address that cannot be one ends as wrong arguments do, with what was expected."""
+    status, said = run(tmp_path, *arguments)
+    assert (status, "expected" in said.splitlines()[-1]) == (2, True)
+
+
+def test_whoever_reads_along_leaves(tmp_path: Path) -> None:
+    """A pipe whose reader has read enough is no crash."""
+    process = subprocess.run(
+        f"{sys.executable} -m gateway schema | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (process.stdout, process.stderr) == ("{\n", "")

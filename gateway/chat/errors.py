@@ -30,7 +30,9 @@
     │   ├── UpstreamRejected       4xx, content refused
     │   ├── QuotaExhausted         429 `insufficient_quota`
     │   └── ContextTooLong         the prompt does not fit the model
-    └── ConfigError                the start is stopped with one line; never on the wire
+    └── CannotStart                stopped with one line; never on the wire
+        ├── ConfigError            until somebody changes the configuration
+        └── AddressUnavailable     for now: taken, or not there yet
 
 Errors carry fields, never the text of a foreign exception: that may hold what people wrote.
 """
@@ -259,8 +261,8 @@ class ContextTooLong(Permanent):
     code = Code.CONTEXT_TOO_LONG
 
 
-class ConfigError(GatewayError):
-    """A configuration the gateway cannot start with; its text is one line for the operator."""
+class CannotStart(GatewayError):
+    """What keeps the gateway from starting; its text is one line for the operator."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
@@ -268,3 +270,11 @@ class ConfigError(GatewayError):
 
     def __str__(self) -> str:
         return self.line
+
+
+class ConfigError(CannotStart):
+    """A configuration the gateway cannot start with."""
+
+
+class AddressUnavailable(CannotStart):
+    """An address that cannot be listened on now."""
