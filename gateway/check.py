@@ -29,6 +29,12 @@ LINE_SECONDS = 15.0
 # A model may think for a while before its one token.
 ANSWER_SECONDS = 30.0
 MTOK = 1_000_000
+DATABASE = """
+    SELECT
+        current_setting('server_encoding'),
+        current_setting('transaction_read_only') = 'off',
+        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+"""
 # With which settings Postgres writes no statement into its log: ours hold what people wrote.
 SILENT = {
     "log_min_error_statement": ("panic",),
@@ -133,6 +139,7 @@ async def _database(settings: Settings) -> str:
         raise ConfigError("[database] url is not set (or DATABASE_URL)")
     database = Database(settings.database.url, pool_size=1)
     try:
+        ((encoding, writes, makes_tables),) = await database.fetch(DATABASE)
         missing = await pending(database, folder=migrations_folder())
     except StorageUnavailable:
         raise Missing(
@@ -145,6 +152,15 @@ async def _database(settings: Settings) -> str:
         raise Missing("it refuses to be asked for its migrations; its own log says why") from None
     finally:
         await database.close()
+    if encoding != "UTF8":
+        raise Missing(f"its encoding is {encoding}, which has no Korean: make it anew with UTF8")
+    if not writes:
+        raise Missing("it takes no writes: a standby, or read-only for another reason")
+    if missing and not makes_tables:
+        raise Missing(
+            f"{', '.join(missing)} missing, and this user may not make tables: make it the owner of"
+            " the database, then run `gateway migrate`"
+        )
     if missing:
         raise Missing(f"{', '.join(missing)} missing: run `gateway migrate`")
     return "reachable, no migration missing"

@@ -206,11 +206,15 @@ def _require_database(settings: Settings) -> None:
 def read_reports(file: Path) -> list[ReportSnapshot]:
     """Return the reports of a JSON file; raises `ConfigError`."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=list[ReportSnapshot])
+        reports = msgspec.json.decode(file.read_bytes(), type=list[ReportSnapshot])
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{file}: {error}") from None
+    for report in reports:
+        if "\0" in "".join((report.headline, report.summary, report.figures, *report.suggestions)):
+            raise ConfigError(f"{file}: {report.id}: \\u0000 is no character that Postgres keeps")
+    return reports
 
 
 def _url(host: str, port: int) -> str:

@@ -127,3 +127,13 @@ def test_whoever_reads_along_leaves(tmp_path: Path) -> None:
         check=True,
     )
     assert (process.stdout, process.stderr) == ("{\n", "")
+
+
+def test_a_report_that_cannot_be_kept(tmp_path: Path) -> None:
+    """A report with the one character that Postgres has not is named before anything is asked of it."""
+    (tmp_path / "reports.json").write_text(
+        r'[{"id": "spring", "locale": "ko", "headline": "\u0000", "summary": ""}]'
+    )
+    status, said = run(tmp_path, "reports", "import", "reports.json")
+    assert status == 78
+    assert said == "gateway: reports.json: spring: \\u0000 is no character that Postgres keeps\n"

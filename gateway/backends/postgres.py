@@ -27,6 +27,7 @@ ACQUIRE_SECONDS = 5.0
 SERVER_GRACE_SECONDS = 1.0
 # A cancelled query is only a closed socket to Postgres (14+), which looks for that this often.
 CHECK_MS = 1000
+MOST_PORT = 65_535
 # What says that Postgres is not there for us. A former primary, or one whose disk is full, still answers.
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, ReadOnlySqlTransaction)
 
@@ -163,12 +164,17 @@ def _connection_params(url: str) -> Params:
         raise ConfigError(
             "[database] url: not a connection string that libpq understands"
         ) from None
+    for port in params.get("port", "").split(","):
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= MOST_PORT):
+            raise ConfigError(f"[database] url: expected a port from 1 to {MOST_PORT}")
     timeout = _milliseconds(QUERY_SECONDS + SERVER_GRACE_SECONDS)
     options = (
         f"-c statement_timeout={timeout} -c client_connection_check_interval={CHECK_MS}"
         " -c timezone=UTC"
     )
     params["options"] = f"{params.get('options', '')} {options}".strip()
+    # Otherwise that of the database, and what people write in Korean would be an error of ours.
+    params["client_encoding"] = "UTF8"
     params.setdefault("fallback_application_name", "gateway")
     return params
 

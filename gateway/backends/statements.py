@@ -22,6 +22,13 @@ FIND_SESSION = f"""
     WHERE token_hash = %s
 """
 
+# Whether what follows can work: Postgres takes writes, and has the newest migration that is needed.
+NEWEST_MIGRATION = 3
+PING = f"""
+    SELECT current_setting('transaction_read_only') = 'off' AND max(number) >= {NEWEST_MIGRATION}
+    FROM schema_migrations
+"""
+
 # How a turn ends whose process died: what it used is not known, so it cost what was set aside. Its answer was
 # never counted; no byte-level encoding makes more tokens than bytes, so a prompt that quotes it is not
 # undercounted.

@@ -52,9 +52,9 @@ class PostgresStore(PostgresReports):
         await self._writes.close()
 
     async def ping(self) -> None:
-        """Return if Postgres answers and can be written to; raises `StorageUnavailable`."""
-        rows = await self._database.fetch("SHOW transaction_read_only", operation=Operation.PING)
-        if rows != [("off",)]:
+        """Return if Postgres has our tables and takes writes; raises `StorageUnavailable`, `Internal`."""
+        rows = await self._database.fetch(statements.PING, operation=Operation.PING)
+        if rows != [(True,)]:
             raise StorageUnavailable
 
     async def open_session(self, token_hash: bytes, *, report_id: str | None) -> Session:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
@@ -55,6 +55,21 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
         # A database and a log have nobody to tell us.
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def empty_database(
+    postgres: EmbeddedServer, options: str = "", change: str = ""
+) -> AsyncIterator[str]:
+    """Make a database without tables, for the block; `change` is done to it, as `{name}`."""
+    name = f"empty_{uuid4().hex}"
+    server = Database(postgres.url, pool_size=1)
+    await server.fetch(f"CREATE DATABASE {name} {options}")
+    if change:
+        await server.fetch(change.format(name=name))
+    yield postgres.url.replace("/postgres?", f"/{name}?")
+    await server.fetch(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
 
 
 async def begun(client: ChatClient, frames: list[Frame], *, deltas: int = 1) -> list[Frame]:

@@ -4,9 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -17,7 +15,7 @@ from gateway.config import load
 from gateway.dev.embedded_server import EmbeddedServer
 from tests import canary
 from tests.integration.gateway_process import simulator
-from tests.integration.helpers import down, hung
+from tests.integration.helpers import down, empty_database, hung
 
 ANSWERS = "answers: 8 tokens in, 1 out, $0.0000018"
 NOWHERE = "127.0.0.1:1"
@@ -45,17 +43,6 @@ async def finding(thing: str, **environ: str) -> tuple[Verdict, str]:
     """Return how it stands with one thing."""
     found = (await findings(environ))[thing]
     return found.verdict, found.words
-
-
-@asynccontextmanager
-async def empty_database(postgres: EmbeddedServer) -> AsyncIterator[str]:
-    """Make a database without tables, for the block."""
-    name = f"empty_{uuid4().hex}"
-    server = Database(postgres.url, pool_size=1)
-    await server.fetch(f"CREATE DATABASE {name}")
-    yield _named(postgres, name)
-    await server.fetch(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
 
 
 def _named(postgres: EmbeddedServer, name: str) -> str:
@@ -138,15 +125,28 @@ async def test_migrations_are_missing(postgres: EmbeddedServer) -> None:
     assert words.endswith("missing: run `gateway migrate`")
 
 
+@pytest.mark.parametrize(
+    ("options", "change", "words"),
+    [
+        ("ENCODING 'SQL_ASCII' TEMPLATE template0", "", "its encoding is SQL_ASCII"),
+        ("", "ALTER DATABASE {name} SET default_transaction_read_only = on", "it takes no writes"),
+        ("", "ALTER DATABASE {name} SET search_path = nowhere", "this user may not make tables"),
+    ],
+)
+async def test_the_database_will_not_do(
+    postgres: EmbeddedServer, options: str, change: str, words: str
+) -> None:
+    """A database that has no Korean, takes no writes or lets us make no tables is told as such."""
+    async with empty_database(postgres, options, change) as url:
+        verdict, told = await finding("database", DATABASE_URL=url)
+    assert verdict is Verdict.MISSING
+    assert words in told
+
+
 async def test_the_database_logs_what_people_write(postgres: EmbeddedServer) -> None:
     """A Postgres that writes statements that fail into its log is named, with the setting that makes it."""
-    async with empty_database(postgres) as url:
-        operator = Database(url, pool_size=1)
-        await operator.fetch(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_min_error_statement = error',"
-            " current_database()); END $$"
-        )
-        await operator.close()
+    change = "ALTER DATABASE {name} SET log_min_error_statement = error"
+    async with empty_database(postgres, change=change) as url:
         verdict, words = await finding("database log", DATABASE_URL=url)
     assert verdict is Verdict.MISSING
     assert words == (

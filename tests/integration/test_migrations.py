@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from gateway.backends.migrations import migrate, pending
 from gateway.backends.postgres import Database
+from gateway.backends.statements import NEWEST_MIGRATION
 from gateway.chat.errors import ConfigError, Internal
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.resources import migrations_folder
+from tests.integration.helpers import empty_database
 
 MIGRATIONS = migrations_folder()
 
@@ -19,12 +20,8 @@ MIGRATIONS = migrations_folder()
 @pytest.fixture
 async def empty_url(postgres: EmbeddedServer) -> AsyncIterator[str]:
     """The URL of a database without any table."""
-    name = f"empty_{uuid4().hex}"
-    server = Database(postgres.url, pool_size=1)
-    await server.fetch(f"CREATE DATABASE {name}")
-    yield postgres.url.replace("/postgres?", f"/{name}?")
-    await server.fetch(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+    async with empty_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture
@@ -49,6 +46,12 @@ async def test_our_migrations(empty: Database) -> None:
     assert await pending(empty, folder=MIGRATIONS) == names
     assert await migrate(empty, folder=MIGRATIONS) == names
     assert await pending(empty, folder=MIGRATIONS) == []
+
+
+def test_newest_migration() -> None:
+    """A process is not ready before its newest migration was applied, whichever that is."""
+    newest = max(file.name for file in MIGRATIONS.glob("*.sql"))
+    assert newest.startswith(f"{NEWEST_MIGRATION:04}_")
 
 
 async def test_a_migration_is_applied_once(empty: Database, folder: Path) -> None:

@@ -228,9 +228,16 @@ async def test_an_unknown_host() -> None:
         await Database("postgresql://nowhere.invalid/x").fetch("SELECT 1")
 
 
-def test_a_bad_url() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@localhost/x?what=ever",
+        "postgresql://me:hunter2@localhost:port/x",
+        "postgresql://me:hunter2@localhost:65536/x",
+    ],
+)
+def test_a_bad_url(url: str) -> None:
     """A URL that is none stops the start, and its password is not repeated."""
-    url = "postgresql://me:hunter2@localhost:port/x?what=ever"
     with pytest.raises(ConfigError) as caught:
         Database(url)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))

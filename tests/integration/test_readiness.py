@@ -10,14 +10,17 @@ import psutil
 import pytest
 
 from gateway.app import create_app
+from gateway.backends.migrations import migrate
+from gateway.backends.postgres import Database
 from gateway.backends.store import PostgresStore
 from gateway.config import load
 from gateway.dev.embedded_server import EmbeddedServer
+from gateway.resources import migrations_folder
 from gateway.serve import listening
 from gateway.web.keys import SERVICE
 from gateway.web.ops import create_ops_app
 from tests.integration import figures
-from tests.integration.helpers import down, eventually
+from tests.integration.helpers import down, empty_database, eventually
 from tests.promises import promised
 from tests.running_gateway import RunningGateway, running_gateway
 
@@ -110,6 +113,7 @@ async def test_draining(gateway: RunningGateway) -> None:
     gateway.app[SERVICE].draining = True
     told = await verbose(gateway.ops_url)
     assert told == (503, "draining", ALL_WELL | {"not_draining": "failed"})
+    assert await ask(gateway.url, "/health") == (503, {"status": "draining"})
 
 
 async def test_without_redis(store: PostgresStore, postgres: EmbeddedServer) -> None:
@@ -131,6 +135,16 @@ async def test_redis_frozen(gateway: RunningGateway, redis: EmbeddedServer) -> N
     """A Redis that hangs is as good as none."""
     with frozen(redis):
         assert await verbose(gateway.ops_url) == WITHOUT_REDIS
+
+
+async def test_before_the_migrations(store: PostgresStore, postgres: EmbeddedServer) -> None:
+    """A process whose tables are not there yet is not sent anybody, and is once they are."""
+    async with empty_database(postgres) as url, running_gateway(database=url) as gateway:
+        assert (await verbose(gateway.ops_url))[:2] == (503, "storage_unavailable")
+        database = Database(url, pool_size=1)
+        await migrate(database, folder=migrations_folder())
+        await database.close()
+        assert (await verbose(gateway.ops_url))[:2] == (200, "ok")
 
 
 async def test_postgres_dead(gateway: RunningGateway, postgres: EmbeddedServer) -> None:
