@@ -51,9 +51,8 @@ async def hearing(relay: RedisRelay) -> AsyncIterator[list[AnySignal]]:
             heard.append(signal)
 
     task = asyncio.create_task(listen())
-    # It listens once it knows what the last signal was.
-    await asyncio.sleep(0.1)
     try:
+        await listens(relay, heard)
         yield heard
     finally:
         task.cancel()
@@ -70,6 +69,19 @@ async def heard_of(heard: list[AnySignal], signal: AnySignal) -> None:
     async with asyncio.timeout(GUARD_SECONDS):
         while signal not in heard:  # noqa: ASYNC110 (a list has nobody to tell us)
             await asyncio.sleep(0.01)
+
+
+async def listens(relay: RedisRelay, heard: list[AnySignal]) -> None:
+    """Tell until what was told last is heard, and forget that: nothing is missed from here on."""
+    async with asyncio.timeout(GUARD_SECONDS):
+        while True:
+            told = a_signal()
+            await relay.tell(told)
+            for _ in range(20):
+                if told in heard:
+                    heard.clear()
+                    return
+                await asyncio.sleep(0.01)
 
 
 async def heard_again(relay: RedisRelay, heard: list[AnySignal]) -> None:
