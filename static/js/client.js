@@ -1,19 +1,10 @@
 /** A chat without a page: a store of one conversation, and what can be done to it. */
 
 /** @import { Locale, ServerFrame } from './frames.js' */
-/** @import { Conversation, Turn } from './conversation.js' */
-/** @import { ConnectionState, Transport } from './connection.js' */
+/** @import { ChatSnapshot, Transport, Turn } from './types.js' */
 
 import { withFallback } from './connection.js';
 import { EMPTY, apply, ask, dismiss, exchanges, gap, running, stopping } from './conversation.js';
-
-/**
- * @typedef {object} ChatSnapshot
- * @property {ConnectionState} connection
- * @property {number | null} closeCode
- * @property {number | null} retryAt when the next try to connect begins, in the time of `Date.now`
- * @property {Conversation} conversation
- */
 
 /** @typedef {Parameters<typeof createChat>[0]} ChatOptions */
 /** @typedef {ReturnType<typeof createChat>} Chat */

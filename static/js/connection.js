@@ -1,20 +1,7 @@
 /** One WebSocket that is there again after an outage: hello, backoff, close codes. And another way where none gets through. */
 
-/** @import { ClientFrame, Hello, ServerFrame } from './frames.js' */
-
-/** @typedef {'connecting' | 'online' | 'reconnecting' | 'offline' | 'fatal'} ConnectionState */
-/** @typedef {{ code?: number | null, retryAt?: number | null }} ConnectionDetail `retryAt` in the time of `Date.now` */
-
-/**
- * What a transport is: this file's over a WebSocket, or another's over HTTP.
- * @typedef {object} TransportOptions
- * @property {URL | string} url
- * @property {() => Hello} hello asked for at each connection, since token and locale change
- * @property {(frame: ServerFrame) => void} onFrame
- * @property {(state: ConnectionState, detail: ConnectionDetail) => void} onState
- */
-/** @typedef {{ send(frame: ClientFrame): boolean, reopen(): void, check(): void, fail(): void, close(): void }} Connection */
-/** @typedef {(options: TransportOptions) => Connection} Transport */
+/** @import { ClientFrame, ServerFrame } from './frames.js' */
+/** @import { Connection, ConnectionDetail, ConnectionState, Transport, TransportOptions } from './types.js' */
 
 const PROTOCOL = 'chatgw.v1';
 const KNOWN = new Set(['ready', 'accepted', 'status', 'delta', 'snapshot', 'done', 'error', 'notice', 'pong']);

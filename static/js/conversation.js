@@ -1,35 +1,7 @@
 /** What a conversation is, and how each frame changes it: pure functions, a new state for every change. */
 
 /** @import { Accepted, Done, Failure, Ready, ServerFrame, StoredTurn } from './frames.js' */
-
-/**
- * @typedef {object} Turn
- * @property {string} id made by the client that asked
- * @property {string | null} turnId null until the server has accepted the question
- * @property {number} n its number in the session, 0 as long as it is not known
- * @property {string} question
- * @property {string} text
- * @property {number} to position of the last piece held
- * @property {'sending' | 'running' | 'ended'} state
- * @property {'waiting' | 'slow' | 'retrying' | null} status
- * @property {boolean} stopping
- * @property {boolean} shortened
- * @property {boolean} witnessed whether this page saw it run, rather than found it in the history
- * @property {string | null} regenerateOf the turn this one answers anew
- * @property {string | null} askedAt
- * @property {Done | Failure | null} end null on an ended turn whose end nobody recorded
- */
-
-/**
- * @typedef {object} Conversation
- * @property {Ready | null} session
- * @property {Turn[]} turns
- * @property {Failure | null} error of the session or of the last frame sent; a turn keeps its own
- * @property {{ text: string } | null} returned a question the server refused; a new object each time
- * @property {string[]} notices codes of what the server wants known, until dismissed
- */
-
-/** @typedef {{ id: string, versions: Turn[] }} Exchange one question and its answers, the first first */
+/** @import { Conversation, Exchange, Turn } from './types.js' */
 
 /** @type {Conversation} */
 export const EMPTY = Object.freeze({

@@ -1,6 +1,6 @@
 /** The conversation as a file: Markdown to read, JSON to work with; every version, with times and usage. */
 
-/** @import { Conversation, Turn } from './conversation.js' */
+/** @import { Conversation, Turn } from './types.js' */
 
 import { exchanges } from './conversation.js';
 import { factsOf, noteOf } from './facts.js';

@@ -1,7 +1,7 @@
 /** What there is to say about a turn: how it ended, when it was asked, what it took. Pure functions. */
 
 /** @import { Locale } from './frames.js' */
-/** @import { Turn } from './conversation.js' */
+/** @import { Turn } from './types.js' */
 /** @import { Texts } from './texts.js' */
 
 import { money } from './texts.js';

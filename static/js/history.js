@@ -1,6 +1,6 @@
 /** What was said before the turns that `ready` brings, over HTTP. Loaded when somebody wants to see it. */
 
-/** @import { Conversation } from './conversation.js' */
+/** @import { Conversation } from './types.js' */
 /** @import { StoredTurn } from './frames.js' */
 
 import { calls } from './calls.js';

@@ -1,7 +1,7 @@
 /** What connection.js is over a WebSocket, over plain HTTP: a call for each thing said, and each answer as events. */
 
 /** @import { ClientFrame, Failure } from './frames.js' */
-/** @import { ConnectionDetail, ConnectionState, TransportOptions } from './connection.js' */
+/** @import { ConnectionDetail, ConnectionState, TransportOptions } from './types.js' */
 
 import { calls } from './calls.js';
 import { backoff, parse } from './connection.js';

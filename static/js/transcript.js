@@ -1,6 +1,6 @@
 /** The conversation on the page: one item an exchange, of which the last ones are shown. Loaded with the first question. */
 
-/** @import { Conversation } from './conversation.js' */
+/** @import { Conversation } from './types.js' */
 
 import { exchanges, running } from './conversation.js';
 import { copy } from './clipboard.js';

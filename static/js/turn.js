@@ -1,7 +1,7 @@
 /** One exchange on the page: the question, the version of its answer that is looked at, and what can be done with it. */
 
 /** @import { Locale } from './frames.js' */
-/** @import { Turn } from './conversation.js' */
+/** @import { Turn } from './types.js' */
 
 import { createAnswer } from './answer.js';
 import { copyButton } from './clipboard.js';

@@ -1,6 +1,7 @@
 /** The chat as a React hook. React is given by the caller, so that this page needs none and yours needs no second one. */
 
-/** @import { ChatOptions, Chat, ChatSnapshot } from './client.js' */
+/** @import { ChatOptions, Chat } from './client.js' */
+/** @import { ChatSnapshot } from './types.js' */
 
 import { IDLE, createChat } from './client.js';
 

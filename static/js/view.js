@@ -1,6 +1,6 @@
 /** The page: draws a snapshot of the chat and hands the reader's actions on. */
 
-/** @import { ChatSnapshot } from './client.js' */
+/** @import { ChatSnapshot } from './types.js' */
 /** @import { createTranscript } from './transcript.js' */
 
 import { createComposer } from './composer.js';
