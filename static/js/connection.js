@@ -9,7 +9,11 @@ const KNOWN = new Set(['ready', 'accepted', 'status', 'delta', 'snapshot', 'done
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 20_000;
 const READY_WITHIN = 15_000;
-const PONG_WITHIN = 5_000;
+const ANSWER_WITHIN = 5_000;
+// The server takes frames in their order, and a store that hangs is given eight seconds for one.
+const PONG_WITHIN = 10_000;
+// As over HTTP.
+const SILENCE = 40_000;
 const OPEN_WITHIN = 4_000;
 const FAILURES = 2;
 const PROBE_AFTER = 10 * 60_000;
@@ -51,13 +55,18 @@ export function openConnection({ url, hello, onFrame, onState }) {
   /** @type {ConnectionState} */
   let state = 'connecting';
   let attempt = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} the one thing waited for: a new try, `ready`, or a pong */
+  /** @type {ReturnType<typeof setTimeout> | undefined} the one thing waited for: a new try, `ready`, a pong, or the next frame */
   let timer;
 
   /** @param {number} ms @param {() => void} then */
   function wait(ms, then) {
     clearTimeout(timer);
     timer = setTimeout(then, ms);
+  }
+
+  // A firewall that forgets a connection tells nobody. In a hidden tab silence says nothing: the browser itself delays things.
+  function listen(ms = SILENCE) {
+    wait(ms, () => { if (globalThis.document?.hidden) listen(); else check(); });
   }
 
   /** @param {ConnectionState} next @param {ConnectionDetail} [detail] */
@@ -86,12 +95,13 @@ export function openConnection({ url, hello, onFrame, onState }) {
 
   /** @param {unknown} data */
   function receive(data) {
-    if (state === 'online') clearTimeout(timer);
     const frame = parse(data);
-    if (!frame) return;
-    onFrame(frame);
-    if (frame.type !== 'ready' || !socket) return;
-    clearTimeout(timer);
+    const ready = frame?.type === 'ready';
+    // Now, since `onFrame` may say something that is to be answered.
+    if (ready) state = 'online';
+    if (state === 'online') listen();
+    if (frame) onFrame(frame);
+    if (!ready || state !== 'online') return;
     attempt = 0;
     become('online');
   }
@@ -111,25 +121,30 @@ export function openConnection({ url, hello, onFrame, onState }) {
     open();
   }
 
+  /**
+   * @param {ClientFrame} frame
+   * @returns {boolean} whether it left
+   */
+  function send(frame) {
+    if (socket?.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(frame));
+    if (state === 'online') listen(ANSWER_WITHIN);
+    return true;
+  }
+
+  /** After sleep or a network change a socket may be dead without knowing it. */
+  function check() {
+    if (state === 'reconnecting' || state === 'offline') return reopen();
+    if (state !== 'online') return undefined;
+    send({ type: 'ping' });
+    return wait(PONG_WITHIN, () => lost(1006));
+  }
+
   open();
   return {
-    /**
-     * @param {ClientFrame} frame
-     * @returns {boolean} whether it left
-     */
-    send(frame) {
-      if (socket?.readyState !== WebSocket.OPEN) return false;
-      socket.send(JSON.stringify(frame));
-      return true;
-    },
+    send,
     reopen,
-    /** After sleep or a network change a socket may be dead without knowing it. */
-    check() {
-      if (state === 'reconnecting' || state === 'offline') return reopen();
-      if (state !== 'online') return undefined;
-      this.send({ type: 'ping' });
-      return wait(PONG_WITHIN, () => lost(1006));
-    },
+    check,
     /** Gives up for a reason the server stated in a frame. */
     fail() {
       drop();

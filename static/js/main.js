@@ -231,7 +231,7 @@ document.addEventListener('keydown', (event) => {
 });
 
 // A hidden tab is slowed down by the browser, which is no reason to think its connection dead.
-for (const event of ['online', 'pageshow', 'visibilitychange']) {
+for (const event of ['online', 'offline', 'pageshow', 'visibilitychange']) {
   window.addEventListener(event, () => { if (!document.hidden) chat?.check(); });
 }
 

@@ -164,6 +164,8 @@ class Stage:
         self.ready = READY
         # Whether a connection is closed again at once.
         self.refusing = False
+        # The connection that a firewall has forgotten: what is said there is answered by nobody.
+        self.forgotten: WebSocketRoute | None = None
         self.requests: list[str] = []
         self.sockets: list[WebSocketRoute] = []
         self.received: list[Frame] = []
@@ -248,6 +250,8 @@ class Stage:
         async with self._news:
             self.received.append(frame)
             self._news.notify_all()
+        if socket is self.forgotten:
+            return
         if frame["type"] == "hello":
             socket.send(json.dumps(self.ready))
         elif frame["type"] == "ping":

@@ -5,12 +5,14 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.stage import Answering, Stage
+from tests.browser.stage import Answering, Frame, Stage, stored
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 # Longer than an outage, or a tab that is not seen, is let pass without a word.
 OUTAGE, MINUTE = 1_300, 60_000
+# How long the page waits for any frame: after it has said something, after a ping, and at all.
+ANSWER, PONG, SILENCE = 5_000, 10_000, 40_000
 HIDE = """hidden => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
@@ -106,6 +108,99 @@ async def test_coming_back_to_a_tab_checks_the_connection(stage: Stage) -> None:
     await stage.page.evaluate(HIDE, True)
     await stage.page.evaluate(HIDE, False)
     await stage.heard("ping")
+
+
+async def ask_in_vain(stage: Stage) -> Frame:
+    """Open the page, lose the connection without a word, and ask."""
+    await stage.page.clock.install()
+    await stage.open()
+    stage.forgotten = stage.sockets[-1]
+    await stage.page.get_by_test_id("composer").fill("질문")
+    await stage.page.get_by_test_id("composer").press("Enter")
+    return await stage.heard("message")
+
+
+async def let_go(stage: Stage) -> None:
+    """Let pass what it takes until the page has asked for a sign of life, and given up."""
+    await stage.page.clock.run_for(ANSWER)
+    await stage.heard("ping")
+    await stage.page.clock.run_for(PONG)
+    await stage.heard("hello", count=2)
+
+
+async def test_a_question_into_the_void_is_asked_again(stage: Stage) -> None:
+    """Where nothing comes after a question, nor a pong, it is asked again on a new connection."""
+    message = await ask_in_vain(stage)
+    await let_go(stage)
+    assert await stage.heard("message", count=2) == message
+
+
+async def test_a_stop_into_the_void_is_kept(stage: Stage) -> None:
+    """Who stops what nobody has taken has it stopped once it is taken, on a new connection."""
+    await ask_in_vain(stage)
+    await stage.page.get_by_test_id("stop").click()
+    await let_go(stage)
+    again = await Answering(stage, await stage.heard("message", count=2)).accept()
+    assert (await stage.heard("cancel"))["turn_id"] == again.turn_id
+
+
+async def test_a_running_answer_is_stopped_after_all(stage: Stage) -> None:
+    """A Stop that reached nobody is said again on a new connection."""
+    await stage.page.clock.install()
+    await stage.open()
+    answering = await stage.ask("질문")
+    await answering.write("하나")
+    await answering.taken()
+    stage.forgotten = stage.sockets[-1]
+    await stage.page.get_by_test_id("stop").click()
+    cancel = await stage.heard("cancel")
+    turn = stored(1) | {"turn_id": answering.turn_id, "id": answering.id, "end": None}
+    stage.ready |= {"turns": [turn], "active_turn": {"turn_id": answering.turn_id}}
+    await let_go(stage)
+    assert await stage.heard("cancel", count=2) == cancel
+
+
+async def test_a_resumed_answer_is_waited_for(stage: Stage) -> None:
+    """What is asked at once on a new connection, as where an answer goes on, is to be answered too."""
+    await stage.page.clock.install()
+    active = stored(1) | {"end": None}
+    await stage.open(turns=[active], active_turn={"turn_id": active["turn_id"]})
+    await stage.heard("resume")
+    await stage.page.clock.run_for(ANSWER)
+    await stage.heard("ping")
+
+
+async def test_a_silent_connection_is_checked(stage: Stage) -> None:
+    """Without any frame for 40 s the page asks for a pong, and keeps a connection that has one."""
+    await stage.page.clock.install()
+    await stage.open()
+    await stage.page.clock.run_for(SILENCE)
+    await stage.heard("ping")
+    await stage.send({"type": "notice", "code": "budget_low", "budget": "session"})
+    await expect(stage.page.get_by_test_id("banner")).to_be_visible()
+    await stage.page.clock.run_for(PONG)
+    await stage.page.clock.run_for(SILENCE - PONG)
+    await stage.heard("ping", count=2)
+    assert len(stage.sockets) == 1
+
+
+async def test_a_hidden_tab_is_not_checked(stage: Stage) -> None:
+    """Silence in a hidden tab is looked into when the tab is looked at."""
+    await stage.page.clock.install()
+    await stage.open()
+    await stage.page.evaluate(HIDE, True)
+    await stage.page.clock.run_for(3 * SILENCE)
+    await stage.page.evaluate(HIDE, False)
+    await stage.answer("답변")
+    assert len(stage.said("ping")) == 1
+
+
+async def test_going_offline_checks_the_connection(stage: Stage) -> None:
+    """What the browser says of the network is looked into, not believed."""
+    await stage.open()
+    await stage.page.context.set_offline(True)
+    await stage.heard("ping")
+    await expect(stage.page.locator("body")).to_have_attribute("data-state", "online")
 
 
 async def test_unknown_frames_and_fields_are_ignored(stage: Stage) -> None:
