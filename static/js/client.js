@@ -1,7 +1,7 @@
 /** A chat without a page: a store of one conversation, and what can be done to it. */
 
 /** @import { Locale, ServerFrame } from './frames.js' */
-/** @import { ChatSnapshot, Transport, Turn } from './types.js' */
+/** @import { ChatSnapshot, Connection, Transport, Turn } from './types.js' */
 
 import { withFallback } from './connection.js';
 import { EMPTY, apply, ask, dismiss, exchanges, gap, running, stopping } from './conversation.js';
@@ -13,6 +13,9 @@ const UNKNOWN_SESSION = 4502;
 
 /** @type {ChatSnapshot} before anything has happened */
 export const IDLE = Object.freeze({ connection: 'connecting', closeCode: null, retryAt: null, conversation: EMPTY });
+
+/** @type {Connection} of a chat that was destroyed: whoever still holds it, as a React effect may, cannot bring it back */
+const GONE = { send: () => false, reopen() {}, check() {}, fail() {}, close() {} };
 
 /**
  * `subscribe` and `getSnapshot` have the shape React's `useSyncExternalStore` and its like expect.
@@ -46,7 +49,7 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
     onSession(next);
   }
 
-  const connection = transport({
+  let connection = transport({
     url,
     hello: () => ({ type: 'hello', locale, ...(token ? { session: token } : reportId ? { report_id: reportId } : {}) }),
     onFrame: receive,
@@ -168,6 +171,7 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
     destroy() {
       listeners.clear();
       connection.close();
+      connection = GONE;
     },
   };
 }

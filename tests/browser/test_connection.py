@@ -17,6 +17,18 @@ HIDE = """hidden => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
 }"""
+DESTROYED = """async () => {
+    const { createChat } = await import('/static/js/client.js');
+    const heard = [];
+    const transport = () => new Proxy({}, { get: (_, name) => () => heard.push(name) });
+    const chat = createChat({ url: '/ws', locale: 'ko', transport });
+    chat.destroy();
+    chat.setLocale('en');
+    chat.reconnect();
+    chat.check();
+    chat.destroy();
+    return heard;
+}"""
 
 
 async def hidden(stage: Stage) -> Answering:
@@ -201,6 +213,12 @@ async def test_going_offline_checks_the_connection(stage: Stage) -> None:
     await stage.page.context.set_offline(True)
     await stage.heard("ping")
     await expect(stage.page.locator("body")).to_have_attribute("data-state", "online")
+
+
+async def test_a_destroyed_chat_stays_away(stage: Stage) -> None:
+    """Whatever is asked of it: its transport hears nothing after the end."""
+    await stage.open()
+    assert await stage.page.evaluate(DESTROYED) == ["close"]
 
 
 async def test_unknown_frames_and_fields_are_ignored(stage: Stage) -> None:
