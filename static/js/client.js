@@ -115,15 +115,16 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
 
   /**
    * @param {string} text
-   * @param {string | null} [regenerateOf]
+   * @param {Turn | null} [replaced]
    * @returns {boolean} whether it was taken
    */
-  function send(text, regenerateOf = null) {
+  function send(text, replaced = null) {
     const question = text.trim();
     const { conversation } = snapshot;
     if (!question || snapshot.connection !== 'online' || running(conversation)) return false;
+    const regenerateOf = replaced?.turnId ?? replaced?.regenerateOf ?? null;
     const asked = { id: uuid(), question, regenerateOf, askedAt: new Date().toISOString() };
-    update({ conversation: ask(conversation, asked) });
+    update({ conversation: ask(conversation, asked, replaced) });
     post(asked);
     return true;
   }
@@ -151,7 +152,7 @@ export function createChat({ url, locale, reportId = null, session = null, onSes
       const versions = exchanges(snapshot.conversation.turns).find((e) => e.versions.some((v) => v.id === id))?.versions;
       // The server quotes what has not been replaced, so the replaced one must be the one it would quote.
       const replaced = versions?.findLast((v) => v.text) ?? versions?.at(-1);
-      return replaced ? send(replaced.question, replaced.turnId) : false;
+      return replaced ? send(replaced.question, replaced) : false;
     },
     /** Brings what was said before `ready.turns`; rejects where it cannot be had. */
     async loadEarlier() {

@@ -39,11 +39,13 @@ export function exchanges(turns) {
 /**
  * @param {Conversation} state
  * @param {Pick<Turn, 'id' | 'question' | 'regenerateOf' | 'askedAt'>} asked
+ * @param {Turn | null} replaced gives way if it was never stored: no version of anything, it would only stand there twice
  * @returns {Conversation}
  */
-export function ask(state, asked) {
+export function ask(state, asked, replaced) {
   const turn = { ...UNANSWERED, ...asked, turnId: null, state: /** @type {const} */ ('sending') };
-  return { ...state, turns: [...state.turns, turn], error: null, returned: null };
+  const kept = state.turns.filter((t) => t.turnId || t !== replaced);
+  return { ...state, turns: [...kept, turn], error: null, returned: null };
 }
 
 /**
@@ -121,7 +123,12 @@ function restore(state, ready) {
   const stored = ready.turns.map((turn) => restoreTurn(turn, held.find((h) => h.id === turn.id), active));
   // `ready.turns` is a window: what scrolled out of it stays on the page, what it does not know yet is still on its way.
   const others = held.filter((h) => !stored.some((s) => s.id === h.id));
-  const turns = [...others.filter((h) => h.turnId), ...stored, ...others.filter((h) => !h.turnId)];
+  const turns = [...others.filter((h) => h.turnId), ...stored, ...others.filter((h) => h.state === 'sending')];
+  // What failed before it was stored stays behind the turn it came after.
+  for (const turn of others.filter((h) => !turns.includes(h))) {
+    const before = held[held.indexOf(turn) - 1]?.id;
+    turns.splice(turns.findIndex(({ id }) => id === before) + 1, 0, turn);
+  }
   if (active && !turns.some((turn) => turn.turnId === active)) {
     turns.push({ ...UNANSWERED, id: active, turnId: active, question: '', state: 'running' });
   }

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from gateway.chat.codes import CATALOGUE, Code, Locale
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
-from tests.browser.stage import Stage
+from tests.browser.stage import Answering, Stage, stored
 from tests.browser.steps import ask
 from tests.running_gateway import running_gateway
 
@@ -70,6 +70,69 @@ async def test_retry_waits_as_long_as_it_is_told(stage: Stage) -> None:
     again = await stage.heard("message", count=2)
     assert (again["text"], again["regenerate_of"]) == ("질문", answering.turn_id)
     assert again["id"] != answering.id
+
+
+async def fail_unstored(stage: Stage, question: str) -> None:
+    """Ask a question that fails before it is stored, and so has no turn."""
+    count = len(stage.said("message")) + 1
+    await ask(stage.page, question)
+    message = await stage.heard("message", count=count)
+    error = {"type": "error", "scope": "turn", "code": "storage_unavailable", "retryable": True}
+    await stage.send(error | {"id": message["id"], "message": "대화를 저장할 수 없습니다."})
+    await expect(stage.page.get_by_test_id("turn-error").last).to_be_visible()
+
+
+async def test_a_question_that_was_never_stored_gives_way_to_its_retry(stage: Stage) -> None:
+    """What was never stored has no versions: asked again, the question stands there once."""
+    await stage.open()
+    await fail_unstored(stage, "질문")
+    await stage.page.get_by_test_id("retry").click()
+    again = await Answering(stage, await stage.heard("message", count=2)).accept()
+    await again.write("답변")
+    await again.end()
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("답변")
+    await expect(stage.page.get_by_test_id("question")).to_have_text(["질문"])
+    await expect(stage.page.get_by_test_id("turn-error")).to_be_hidden()
+
+
+async def test_a_new_answer_that_was_never_stored_gives_way_too(stage: Stage) -> None:
+    """A retry of an answer anew is one of the same answer, though the one that failed was never stored."""
+    failed = stored(1, text="") | {"question": "질문"}
+    failed["end"] = {
+        "type": "error",
+        "code": "stalled",
+        "message": "멈췄습니다.",
+        "retryable": True,
+    }
+    await stage.open(turns=[failed])
+    retry = stage.page.get_by_test_id("retry")
+    await retry.click()
+    message = await stage.heard("message")
+    error = {"type": "error", "scope": "turn", "code": "storage_unavailable", "retryable": True}
+    await stage.send(error | {"id": message["id"], "message": "대화를 저장할 수 없습니다."})
+    await expect(stage.page.get_by_test_id("versions")).to_contain_text("2 / 2")
+    await retry.click()
+    again = await stage.heard("message", count=2)
+    assert again["regenerate_of"] == failed["turn_id"]
+    await Answering(stage, again).accept()
+    await expect(stage.page.get_by_test_id("versions")).to_contain_text("2 / 2")
+
+
+async def test_what_was_never_stored_keeps_its_place(stage: Stage) -> None:
+    """After a reconnect a question without a turn stands where it was asked, not at the end."""
+    before, after = stored(1), stored(3)
+    await stage.open(turns=[before])
+    await fail_unstored(stage, "둘째 질문")
+    answering = await stage.answer("답변", question="셋째 질문")
+    after |= {"id": answering.id, "turn_id": answering.turn_id, "question": "셋째 질문"}
+    stage.ready |= {"turns": [before, after]}
+    await stage.sockets[-1].close(code=1012)
+    await stage.heard("hello", count=2)
+    await stage.online()
+    await stage.drawn()
+    questions = ["1번째 질문", "둘째 질문", "셋째 질문"]
+    await expect(stage.page.get_by_test_id("question")).to_have_text(questions)
+    await expect(stage.page.get_by_test_id("retry").filter(visible=True)).to_have_count(0)
 
 
 async def test_a_broken_answer_keeps_its_text_and_the_draft(stage: Stage) -> None:
