@@ -76,7 +76,7 @@ function openChat(id) {
   };
   showReport();
   show();
-  view.refresh();
+  view.stick();
   opened.subscribe(show);
 }
 

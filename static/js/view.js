@@ -197,11 +197,10 @@ export function createView(actions) {
       history = true;
       schedule();
     },
-    /** After a change of the report or the language. */
-    refresh() {
-      transcript?.stick();
-      schedule();
-    },
+    /** After a change of the language. */
+    refresh: schedule,
+    /** Another conversation is seen from its end. */
+    stick: () => transcript?.stick(),
     copyLast: async () => {
       if (await transcript?.copyLast()) announce(language.texts.copied);
     },

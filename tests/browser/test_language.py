@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.stage import Stage
+from tests.browser.stage import Stage, stored
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -15,6 +15,8 @@ WORDS = """() => [
     ...Array.from(document.querySelectorAll('[data-placeholder]'), (e) => ['placeholder', e.placeholder]),
 ]"""
 HANGUL = re.compile("[가-힣]")
+# Words of another language may make a line more or less.
+NEAR = 64
 
 
 async def test_every_word_changes(stage: Stage) -> None:
@@ -48,3 +50,19 @@ async def test_the_conversation_stays(stage: Stage) -> None:
     await stage.online()
     assert await question.evaluate("e => e === window.kept")
     await expect(stage.page.get_by_test_id("regenerate")).to_have_text("Regenerate")
+
+
+async def test_the_reader_stays_where_they_read(stage: Stage) -> None:
+    """28: who has scrolled up is not thrown to the end."""
+    await stage.open(turns=[stored(1, text="긴 문단입니다.\n\n" * 80)])
+    viewport = stage.page.locator("#viewport")
+    await viewport.hover()
+    await stage.page.mouse.wheel(0, -1_500)
+    await expect(stage.page.get_by_test_id("jump")).to_be_visible()
+    await stage.drawn()
+    top = await viewport.evaluate("v => v.scrollTop")
+    await stage.page.get_by_test_id("locale").click()
+    await stage.heard("hello", count=2)
+    await stage.online()
+    await stage.drawn()
+    assert abs(await viewport.evaluate("v => v.scrollTop") - top) <= NEAR
