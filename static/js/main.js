@@ -2,12 +2,26 @@
 
 /** @import { Chat } from './client.js' */
 /** @import { Locale, Report } from './frames.js' */
+/** @import { ChatSnapshot } from './types.js' */
 
-import { createChat } from './client.js';
-import { withFallback } from './connection.js';
+import { IDLE, createChat } from './client.js';
+import { backoff, withFallback } from './connection.js';
+import { EMPTY } from './conversation.js';
 import { renderMarkdown } from './markdown.js';
 import { language, setLanguage, setText } from './texts.js';
 import { byId, createView } from './view.js';
+
+const LIST_WITHIN = 15_000;
+const NOT_SERVED = 501;
+/** @type {Partial<ChatSnapshot>} what is shown where neither the address nor a list names a report */
+const NAMELESS = {
+  connection: 'fatal',
+  conversation: { ...EMPTY, error: {
+    type: 'error', scope: 'session', code: 'report_not_found', retryable: false,
+    // Read at each drawing, since the language may change.
+    get message() { return language.texts.nameReport; },
+  } },
+};
 
 const address = new URL(location.href);
 const socketUrl = new URL('ws', address);
@@ -27,6 +41,9 @@ let reports = null;
 let reportId = address.searchParams.get('report');
 /** @type {Partial<Report> | null} */
 let shown = null;
+let attempt = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} the next try to load the reports */
+let retry;
 
 // For the tab only: tomorrow's network may be another.
 const transport = withFallback({
@@ -39,9 +56,10 @@ const view = createView({
   onStop: () => chat?.stop(),
   onRegenerate: (id) => chat?.regenerate(id),
   onEarlier: async () => chat?.loadEarlier(),
-  onReconnect: () => chat?.reconnect(),
+  onReconnect: () => (chat ? chat.reconnect() : loadReports()),
   onDismiss: (code) => chat?.dismiss(code),
   onNewConversation() {
+    if (!chat) return;
     keep('localStorage', sessionKey(), null);
     openChat(reportId);
   },
@@ -80,32 +98,42 @@ function openChat(id) {
   opened.subscribe(show);
 }
 
-async function start() {
-  if (reportId) openChat(reportId);
-  reports = await fetchReports();
+/** A chat about no report would answer all the same, and be paid for: without a list there is none, unless the address names one. */
+async function loadReports() {
+  showNoChat({ connection: attempt ? 'reconnecting' : 'connecting' });
+  const list = await fetchReports().catch(() => undefined);
+  clearTimeout(retry);
+  if (list === undefined) {
+    const delay = backoff(attempt++);
+    retry = setTimeout(loadReports, delay);
+    showNoChat({ connection: navigator.onLine ? 'reconnecting' : 'offline', retryAt: Date.now() + delay });
+    return;
+  }
+  reports = list ?? [];
   picker.replaceChildren(...reports.map(({ id, headline: text, locale }) => {
     const option = new Option(text, id);
     option.lang = locale;
     return option;
   }));
-  if (chat) showReport();
-  else openChat(reports[0]?.id ?? null);
+  if (!chat && list) openChat(list[0]?.id ?? null);
+  else showReport();
+  showNoChat(NAMELESS);
 }
 
-/**
- * An empty list is no obstacle: with `[rest] enabled=no` the session still names its report.
- * @returns {Promise<Report[]>}
- */
+/** @returns {Promise<Report[] | null>} null with `[rest] enabled=no`: the session still names its report */
 async function fetchReports() {
-  try {
-    const response = await fetch('api/reports', { headers: { accept: 'application/json' } });
-    if (!response.ok) return [];
-    // Where this call is there, that for earlier turns is too.
-    view.allowHistory();
-    return await response.json();
-  } catch {
-    return [];
-  }
+  const response = await fetch('api/reports', { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(LIST_WITHIN) });
+  if (response.status === NOT_SERVED) return null;
+  if (!response.ok) throw new Error(`reports: ${response.status}`);
+  const list = await response.json();
+  // Where this call is there, that for earlier turns is too.
+  view.allowHistory();
+  return list;
+}
+
+/** @param {Partial<ChatSnapshot>} change */
+function showNoChat(change) {
+  if (!chat) view.show({ ...IDLE, ...change });
 }
 
 function showReport() {
@@ -113,7 +141,7 @@ function showReport() {
   headline.textContent = report?.headline ?? (reports ? language.texts.title : '');
   picker.value = reportId ?? '';
   picker.disabled = !reports?.length;
-  if (reports?.length === 0) picker.replaceChildren(new Option(report?.headline ?? language.texts.noReports));
+  if (!reports?.length) picker.replaceChildren(new Option(report?.headline ?? (reports ? language.texts.noReports : '')));
   if (report !== shown) showText(report ?? {});
   shown = report;
 }
@@ -145,7 +173,7 @@ function speak(locale) {
   setLanguage(locale);
   showDate();
   chat?.setLocale(locale);
-  if (chat) showReport();
+  showReport();
   view.refresh();
 }
 
@@ -236,4 +264,5 @@ for (const event of ['online', 'offline', 'pageshow', 'visibilitychange']) {
 }
 
 speak(chooseLocale());
-start();
+if (reportId) openChat(reportId);
+loadReports();

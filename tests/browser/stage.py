@@ -191,12 +191,16 @@ class Stage:
 
     async def open(self, *, host: str = SECURE, **ready: object) -> Self:
         """Open the page and wait until it is online."""
+        await self.arrive(self.url(host), **ready)
+        await self.online()
+        return self
+
+    async def arrive(self, address: str, /, **ready: object) -> None:
+        """Open the page, whatever becomes of it."""
         self.ready = READY | ready
         self.page.on("request", lambda request: self.requests.append(request.url))
         await self.page.route_web_socket("**/ws", self._connect)
-        await self.page.goto(self.url(host))
-        await self.online()
-        return self
+        await self.page.goto(address)
 
     async def online(self) -> None:
         """Wait until the page is connected."""
