@@ -69,7 +69,7 @@ export function createView(actions) {
   // A first visit has no conversation to show. Whoever reaches for the question will have one in a moment.
   for (const event of ['focusin', 'pointerover']) byId('chat', HTMLElement).addEventListener(event, loadTranscript, { once: true });
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.isComposing && !page.stop.hidden && !document.querySelector('dialog[open]')) actions.onStop();
+    if (event.key === 'Escape' && !event.isComposing && !page.stop.hidden && !document.querySelector('dialog[open], :popover-open')) actions.onStop();
   });
   // Frames asked for while the tab was in sight never come once it is hidden.
   document.addEventListener('visibilitychange', draw);

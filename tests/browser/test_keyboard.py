@@ -106,6 +106,19 @@ async def test_the_menu(stage: Stage) -> None:
     await expect(more).to_be_focused()
 
 
+async def test_closing_the_menu_stops_no_answer(stage: Stage) -> None:
+    """Escape closes the open menu and nothing else; only the next one stops the answer."""
+    await stage.open()
+    await stage.ask("질문")
+    await stage.page.get_by_test_id("more").click()
+    await expect(stage.page.get_by_test_id("export-md")).to_be_visible()
+    await stage.page.keyboard.press("Escape")
+    await expect(stage.page.get_by_test_id("export-md")).to_be_hidden()
+    assert stage.said("cancel") == []
+    await stage.page.keyboard.press("Escape")
+    await stage.heard("cancel")
+
+
 async def test_copying_the_last_answer(stage: Stage) -> None:
     """24: Ctrl+Shift+C copies it, and says so."""
     await stage.open()
