@@ -15,6 +15,7 @@ const COUNT_FROM = 0.8;
  * press as one event or as two, before or after the composition ends, hence the timers.
  * @param {HTMLTextAreaElement} box
  * @param {() => void} send
+ * @returns {() => boolean} whether something is being composed
  */
 export function onEnter(box, send) {
   let composing = false;
@@ -62,6 +63,7 @@ export function onEnter(box, send) {
       }
     }
   });
+  return () => composing;
 }
 
 // A screen keyboard has no Shift+Enter, so there Enter is the only way to a new line.
@@ -94,7 +96,8 @@ function isTouchFirst() {
 export function createComposer({ form, box, send, stop, counter }, { onSend, onStop, draft }) {
   /** @type {ComposerState | null} */
   let state = null;
-  let unconfirmed = false;
+  /** What was sent and may still be lost or refused. */
+  let unconfirmed = '';
   let timer = 0;
 
   // The server counts characters, `String.length` counts UTF-16 units: an emoji would be two.
@@ -120,9 +123,10 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
     box.style.height = `${box.scrollHeight}px`;
   }
 
+  // The stored draft outlives the box until the server has the question: a reload in between loses nothing.
   function saveDraft() {
     window.clearTimeout(timer);
-    draft.save(box.value);
+    draft.save(joined(unconfirmed, box.value));
   }
 
   /** @param {string} text */
@@ -133,9 +137,16 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
 
   function submit() {
     if (send.ariaDisabled === 'true' || !onSend(box.value)) return;
-    // The stored draft outlives the box until the server has the question: a reload in between loses nothing.
-    unconfirmed = true;
+    unconfirmed = box.value;
     put('');
+  }
+
+  /** @param {string} text */
+  function giveBack(text) {
+    // A change under a live composition would leave its syllable there twice.
+    if (isComposing()) return box.addEventListener('compositionend', () => giveBack(text), { once: true });
+    put(joined(text, box.value));
+    return saveDraft();
   }
 
   // A screen keyboard would cover the answer that was just asked for.
@@ -151,7 +162,7 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
     // Measuring the box while a syllable is composed makes the page jump.
     if (!(event instanceof InputEvent && event.isComposing) || CSS.supports('field-sizing', 'content')) refresh();
   });
-  window.addEventListener('pagehide', () => { if (!unconfirmed) saveDraft(); });
+  window.addEventListener('pagehide', saveDraft);
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'ArrowUp' || event.isComposing || box.value || !state?.lastQuestion) return;
     event.preventDefault();
@@ -159,7 +170,7 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
     box.setSelectionRange(box.value.length, box.value.length);
     saveDraft();
   });
-  onEnter(box, submit);
+  const isComposing = onEnter(box, submit);
   put(draft.load());
 
   return {
@@ -167,17 +178,15 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
     /** @param {ComposerState} now */
     update(now) {
       const before = state;
+      const returned = now.returned !== before?.returned && now.returned;
+      // A turn may have come and gone since the last frame drawn, so that nothing else has changed.
+      const settled = unconfirmed && now.turn !== 'sending';
       // Called for every frame drawn, and an answer in flight changes nothing here.
-      if (before && Object.entries(now).every(([name, value]) => before[/** @type {keyof ComposerState} */ (name)] === value)) return;
+      if (before && !settled && Object.entries(now).every(([name, value]) => before[/** @type {keyof ComposerState} */ (name)] === value)) return;
       state = now;
-      if (now.returned && now.returned !== before?.returned) {
-        unconfirmed = false;
-        if (!box.value) put(now.returned.text);
-      }
-      if (unconfirmed && now.turn === 'running') {
-        unconfirmed = false;
-        saveDraft();
-      }
+      if (returned || settled) unconfirmed = '';
+      if (returned) giveBack(returned.text);
+      else if (settled) saveDraft();
       const busy = now.turn !== 'idle';
       const hadFocus = document.activeElement === (busy ? send : stop);
       send.hidden = busy;
@@ -186,4 +195,9 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
       refresh();
     },
   };
+}
+
+/** @param {string[]} texts */
+function joined(...texts) {
+  return texts.filter(Boolean).join('\n');
 }
