@@ -105,7 +105,7 @@ export function apply(state, frame) {
     case 'error':
       return fail(state, frame);
     case 'notice':
-      return { ...dismiss(state, frame.code), notices: [...dismiss(state, frame.code).notices, frame.code] };
+      return { ...state, notices: [...state.notices, frame.budget ? `${frame.code}:${frame.budget}` : frame.code] };
     default:
       return state;
   }

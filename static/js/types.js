@@ -40,7 +40,7 @@
  * @property {Turn[]} turns
  * @property {Failure | null} error of the session or of the last frame sent; a turn keeps its own
  * @property {{ text: string } | null} returned a question the server refused; a new object each time
- * @property {string[]} notices codes of what the server wants known, until dismissed
+ * @property {string[]} notices `code` or `code:budget` of what the server wants known, until dismissed
  */
 
 /** @typedef {{ id: string, versions: Turn[] }} Exchange one question and its answers, the first first */

@@ -9,7 +9,7 @@ import { announce, language, money, setText } from './texts.js';
 
 const SHOW_OUTAGE_AFTER = 1000;
 const DRAW_HIDDEN_AFTER = 1000;
-const NOTICES = /** @type {const} */ ({ draining: 'draining', budget_low: 'budgetLow' });
+const NOTICES = /** @type {const} */ ({ draining: 'draining', 'budget_low:session': 'budgetLow', 'budget_low:day': 'dayBudgetLow' });
 
 /** @typedef {{ text: string, tone: 'error' | 'info', kind: string, notice?: string }} Banner */
 
@@ -21,7 +21,7 @@ const NOTICES = /** @type {const} */ ({ draining: 'draining', budget_low: 'budge
  * @param {() => Promise<void>} actions.onEarlier
  * @param {() => void} actions.onReconnect
  * @param {() => void} actions.onNewConversation
- * @param {(code: string) => void} actions.onDismiss
+ * @param {(notice: string) => void} actions.onDismiss
  * @param {{ load(): string, save(text: string): void }} actions.draft
  */
 export function createView(actions) {
@@ -224,7 +224,7 @@ function bannerOf({ connection, closeCode, conversation: { session, error, notic
     return { text: counting ? texts.reconnectIn(seconds) : texts[connection], tone: 'info', kind: connection };
   }
   if (session && !session.key_configured) return { text: texts.keyMissing, tone: 'error', kind: 'key' };
-  const notice = /** @type {keyof typeof NOTICES | undefined} */ (notices.findLast((code) => code in NOTICES));
+  const notice = /** @type {keyof typeof NOTICES | undefined} */ (notices.findLast((name) => name in NOTICES));
   return { text: notice ? texts[NOTICES[notice]] : '', tone: 'info', kind: notice ?? '', notice };
 }
 

@@ -68,7 +68,7 @@ async def failed(stage: Stage) -> None:
     await stage.open()
     answering = await stage.ask("질문")
     await answering.fail("stalled", "응답 지연", retryable=True)
-    await stage.send({"type": "notice", "code": "budget_low"})
+    await stage.send({"type": "notice", "code": "budget_low", "budget": "session"})
     await expect(stage.page.get_by_test_id("banner")).to_be_visible()
 
 

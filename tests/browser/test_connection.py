@@ -257,3 +257,16 @@ async def test_a_notice_can_be_dismissed(stage: Stage) -> None:
     await expect(banner).to_contain_text("이 대화의 예산이 얼마 남지 않았습니다.")
     await stage.page.get_by_test_id("dismiss").click()
     await expect(banner).to_be_hidden()
+
+
+async def test_both_budgets_may_run_low(stage: Stage) -> None:
+    """Whose budget is low is said, the last to be told first, and each is dismissed by itself."""
+    await stage.open()
+    for budget in ("session", "day"):
+        await stage.send({"type": "notice", "code": "budget_low", "budget": budget})
+    text, dismiss = stage.page.locator("#banner-text"), stage.page.get_by_test_id("dismiss")
+    await expect(text).to_have_text("오늘의 예산이 얼마 남지 않았습니다.")
+    await dismiss.click()
+    await expect(text).to_have_text("이 대화의 예산이 얼마 남지 않았습니다.")
+    await dismiss.click()
+    await expect(stage.page.get_by_test_id("banner")).to_be_hidden()
