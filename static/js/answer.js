@@ -6,7 +6,6 @@ import { codeBlock } from './code.js';
 import { lex, renderBlock } from './markdown.js';
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^`\s]*)[^`\n]*\n/;
-const CLOSED = /\n {0,3}(?:`{3,}|~{3,})[ \t]*\n?$/;
 // Half a line that could still become something else: a rule, a heading, a list or a row of a table.
 const UNDECIDED = /^(?:\s*(?:[-+*=#>`~]+|\d+[.)]?)\s*|\s*\|.*)$/;
 
@@ -59,8 +58,7 @@ export function createAnswer(root) {
     const fence = FENCE.exec(source.slice(open));
     if (!fence) return false;
     const body = open + fence[0].length;
-    const closing = new RegExp(`^ {0,3}\\${fence[1][0]}{${fence[1].length},}[ \\t]*\\n`, 'm');
-    if (closing.test(source.slice(body))) {
+    if (closes(fence[1], source.slice(body))) {
       code = null;
       return false;
     }
@@ -121,7 +119,18 @@ function holdsCode(node) {
 
 /** @param {Token} token */
 function endsByItself({ type, raw }) {
-  return type === 'heading' || type === 'hr' || (type === 'code' && FENCE.test(raw) && CLOSED.test(raw));
+  if (type === 'heading' || type === 'hr') return true;
+  const fence = type === 'code' ? FENCE.exec(raw) : null;
+  return fence !== null && closes(fence[1], `${raw.slice(fence[0].length)}\n`);
+}
+
+/**
+ * Only a fence of the same kind, and at least as long, closes one: code may hold other fences.
+ * @param {string} fence
+ * @param {string} body the lines that follow it
+ */
+function closes(fence, body) {
+  return new RegExp(`^ {0,3}\\${fence[0]}{${fence.length},}[ \\t]*\\n`, 'm').test(body);
 }
 
 /**
