@@ -2,38 +2,58 @@
 
 /** @import { Token, Tokens } from '../vendor/marked@18.2.1/marked.esm.js' */
 
-import { Marked } from '../vendor/marked@18.2.1/marked.esm.js';
+import { Marked, Tokenizer } from '../vendor/marked@18.2.1/marked.esm.js';
 
 const NUMBER = /^[*\s]*[-+−▲▼$₩€]?\s*\d[^가-힣]{0,12}$/u;
 const SAFE = /^(https?|mailto):/i;
 const CJK = '[\\p{Script=Hangul}\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}]';
-const STRONG = /^\*\*(?![\s*])((?:(?!\*\*)[^\n])*[^\s*])\*\*/;
+/** @type {Record<string, string[]>} what a mark makes of its text, from the inside out */
+const MARKS = { '*': ['em'], '**': ['strong'], '***': ['strong', 'em'], '~~': ['del'] };
+const MARKED = /^(([*~])\2{0,2})(?!\s|\2)((?:(?!\1)[^\n])+)(?<!\s)\1(?!\2)/;
 const STARTS_MARKED_OFF = /^[\p{P}\p{S}]/u;
 const ENDS_MARKED_OFF = /[\p{P}\p{S}]$/u;
 const BEFORE_CJK = new RegExp(`^${CJK}`, 'u');
 const AFTER_CJK = new RegExp(`${CJK}$`, 'u');
+const BARE_URL = /^(?:https?:\/\/|www\.)[^\s<]*/i;
+const HANGUL = '\\p{Script=Hangul}';
+const URL_END = new RegExp([
+  // A part of the address that has begun in ASCII, before a particle.
+  `[/.?#&=][^\\s/.?#&=\\u0080-\\uffff]*[A-Za-z\\d](?=${HANGUL})`,
+  // A bracket that opened in the address, and what closes something around it.
+  `\\([^()]*\\)(?=${HANGUL})`,
+  `(?=[)\\]"'”’」』》]${HANGUL})`,
+  '/(?=(?:에서|으로|입니다|[는를와])[.,]?$)',
+].join('|'), 'u');
 
 const marked = new Marked({
   tokenizer: {
     // `3~5일에서 7~10일` are two ranges; only a double tilde strikes out.
     del: (source) => (source.startsWith('~~') ? false : undefined),
+    // Particles follow without a space: `https://example.com/report에서`, `(www.example.com)를`; but `/wiki/한국어` is a path.
+    url(source) {
+      const [url] = BARE_URL.exec(source) ?? [];
+      if (!url) return false;
+      const end = URL_END.exec(url);
+      return Tokenizer.prototype.url.call(this, end ? url.slice(0, end.index + end[0].length) : url);
+    },
     // A definition that streams in after the text that refers to it would change what is on the page already.
     def: () => undefined,
   },
   extensions: [{
-    // CommonMark lets no `**` end between a bracket and a letter, but Korean particles follow without a space:
+    // CommonMark lets no mark end between a bracket and a letter, but Korean particles follow there too:
     // `**GDP(국내총생산)**은`, and the same at the start: `은**(잠정)**`.
-    name: 'strongBesideCjk',
+    name: 'markBesideCjk',
     level: 'inline',
-    start: (source) => { const at = source.indexOf('**'); return at < 0 ? undefined : at; },
-    tokenizer(source, before) {
-      const match = STRONG.exec(source);
-      if (!match) return undefined;
-      const [raw, text] = match;
-      const ends = ENDS_MARKED_OFF.test(text) && BEFORE_CJK.test(source.slice(raw.length));
-      const starts = STARTS_MARKED_OFF.test(text) && AFTER_CJK.test(before?.at(-1)?.raw ?? '');
-      if (!ends && !starts) return undefined;
-      return { type: 'strong', raw, text, tokens: this.lexer.inlineTokens(text) };
+    tokenizer(source, tokens) {
+      const [raw, mark, , text] = MARKED.exec(source) ?? [];
+      if (!raw || !MARKS[mark]) return undefined;
+      const before = tokens?.at(-1)?.raw ?? '';
+      const closed = ENDS_MARKED_OFF.test(text);
+      const ends = closed && BEFORE_CJK.test(source.slice(raw.length));
+      const starts = STARTS_MARKED_OFF.test(text) && AFTER_CJK.test(before);
+      // One star alone may also multiply, or point to a footnote.
+      if (!(ends || starts) || (mark === '*' && (!closed || /\w$/.test(before)))) return undefined;
+      return MARKS[mark].reduce((inner, type) => [{ type, raw, text, tokens: inner }], this.lexer.inlineTokens(text))[0];
     },
   }],
 });
@@ -205,13 +225,16 @@ function text(token) {
   return document.createTextNode('escaped' in token && token.escaped ? source : unescape(source));
 }
 
-/** @type {Record<string, string>} */
-const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', middot: '·', hellip: '…', ndash: '–', mdash: '—' };
+const ENTITIES = new Map(Object.entries({
+  amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', middot: '·', hellip: '…', ndash: '–', mdash: '—', bull: '•',
+  laquo: '«', raquo: '»', larr: '←', uarr: '↑', rarr: '→', darr: '↓', times: '×', plusmn: '±', deg: '°', le: '≤', ge: '≥', ne: '≠',
+  copy: '©', reg: '®', trade: '™', euro: '€',
+}));
 
 /** @param {string} source */
 function unescape(source) {
   return source.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));/gi, (whole, decimal, hex, name) => {
-    if (name) return ENTITIES[name] ?? whole;
+    if (name) return ENTITIES.get(name) ?? whole;
     const point = decimal ? Number(decimal) : Number.parseInt(hex, 16);
     return point > 0 && point <= 0x10ffff ? String.fromCodePoint(point) : whole;
   });

@@ -1,5 +1,7 @@
 """Answers in Markdown: Korean read rightly, and drawn while they stream."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -15,6 +17,7 @@ DOCUMENTS = (
     "제목\n===\n\n문단 <b>태그</b> &amp; \\* ![그림](https://example.com/a.png)\n***\n<div>\n블록\n</div>\n\n끝",
     "- 목록\n\n```sql\nselect 1;\n```\n\n[위키](https://ko.wikipedia.org/wiki/A_(B)) www.example.com\n\n[1]: https://example.com",
     "- a\n  ```js\n  let a = 1;\n  ```\n- b\r\n\r\n| 혼자 |\n\n**열린 강조",
+    "*GDP(국내총생산)*은 ~~취소(선)~~은 ***둘(다)***은 (https://example.com/a)를 www.example.com입니다",
     "글\n\n````markdown\n# 설치\n```bash\npip install x\n```\n## 사용법\n**굵게**\n````\n\n이상입니다.\n",
     "~~~~text\n```\n~~~\n```\n## 아직\n~~~~~\n# 끝\n````\n~~~~\n~~~\n````\n\n끝",
 )
@@ -46,10 +49,79 @@ async def test_bold_ends_before_a_particle(stage: Stage) -> None:
 
 async def test_bold_before_a_particle_needs_our_rule(stage: Stage) -> None:
     """5, able to fail: without the extension the asterisks are on the page."""
-    await stage.spoil("js/markdown.js", {"if (!match)": "if (true)"})
+    await stage.spoil("js/markdown.js", {"if (!raw ||": "if (true ||"})
     await stage.open()
     await stage.answer("올해 **GDP(국내총생산)**은 늘었습니다.")
     await expect(stage.page.get_by_test_id("answer")).to_contain_text("**GDP")
+
+
+@pytest.mark.parametrize(
+    ("source", "element", "text"),
+    [
+        ("올해 *GDP(국내총생산)*은", "em", "GDP(국내총생산)"),
+        ("*「제목」*의", "em", "「제목」"),
+        ("***굵게(기울임)***은", "em > strong", "굵게(기울임)"),
+        ("~~취소(선)~~은", "del", "취소(선)"),
+    ],
+)
+async def test_every_mark_ends_before_a_particle(
+    stage: Stage, source: str, element: str, text: str
+) -> None:
+    """5: italics, bold italics and what is struck out end there too."""
+    await stage.open()
+    await stage.answer(source)
+    answer = stage.page.get_by_test_id("answer")
+    await expect(answer.locator(element)).to_have_text(text)
+    await expect(answer).to_have_text(re.sub(r"[*~]", "", source))
+
+
+@pytest.mark.parametrize("source", ["10*(1+r)*원", "매출*(잠정)은 늘고 이익*(확정)은 줄고"])
+async def test_a_star_may_be_a_star(stage: Stage, source: str) -> None:
+    """5: a product and two footnotes keep their stars."""
+    await stage.open()
+    await stage.answer(source)
+    await expect(stage.page.get_by_test_id("answer")).to_have_text(source)
+
+
+@pytest.mark.parametrize(
+    ("before", "link", "after"),
+    [
+        ("", "https://example.com/report", "에서 확인"),
+        ("(", "https://example.com/a", ")를"),
+        ("", "https://news.example.kr", "입니다"),
+        ("", "https://example.com/", "에서"),
+        ("", "https://example.com/보고서.pdf", "를"),
+        ("", "https://example.com/?q=한국&page=2", "와"),
+        ("(", "https://ko.wikipedia.org/wiki/GDP_(국내총생산)", ")을"),
+        ("“", "https://example.com/a", "”라는"),
+        ("", "https://ko.wikipedia.org/wiki/한국어", " 문서"),
+    ],
+)
+async def test_a_link_ends_before_a_particle(
+    stage: Stage, before: str, link: str, after: str
+) -> None:
+    """A bare URL holds neither the particle after it nor the bracket around it, but its own Hangul."""
+    await stage.open()
+    await stage.answer(before + link + after)
+    answer = stage.page.get_by_test_id("answer")
+    await expect(answer.locator("a")).to_have_attribute("href", link)
+    await expect(answer.locator("a")).to_have_text(link)
+    await expect(answer).to_have_text(before + link + after)
+
+
+async def test_a_link_without_a_scheme_ends_there_too(stage: Stage) -> None:
+    """The host of `www.example.com입니다` is the one that was meant."""
+    await stage.open()
+    await stage.answer("www.example.com입니다")
+    link = stage.page.get_by_test_id("answer").locator("a")
+    await expect(link).to_have_attribute("href", "http://www.example.com")
+
+
+async def test_signs_may_be_written_by_name(stage: Stage) -> None:
+    """The names of usual signs are read; what is no such name stays as it is."""
+    await stage.open()
+    await stage.answer("&larr; 12 &rarr; &copy; &constructor;")
+    await expect(stage.page.get_by_test_id("answer")).to_have_text("← 12 → © &constructor;")
 
 
 async def test_a_range_is_not_struck_out(stage: Stage) -> None:
