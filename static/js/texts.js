@@ -2,6 +2,8 @@
 
 /** @import { Locale } from './frames.js' */
 
+const GONE_FOR = 100;
+
 const ko = {
   title: '리포트 채팅',
   report: '리포트',
@@ -58,6 +60,7 @@ const ko = {
   reconnecting: '연결이 끊겼습니다. 다시 연결하고 있습니다…',
   offline: '오프라인 상태입니다. 네트워크를 확인해 주세요.',
   fatal: '연결할 수 없습니다.',
+  reconnected: '다시 연결되었습니다.',
   reconnect: '지금 다시 연결',
   keyMissing: 'OpenAI API 키가 설정되지 않아 답변할 수 없습니다. 관리자에게 문의해 주세요.',
   draining: '서버가 곧 재시작됩니다. 잠시 후 자동으로 다시 연결됩니다.',
@@ -157,6 +160,7 @@ const en = {
   reconnecting: 'Connection lost. Reconnecting…',
   offline: 'You are offline. Check your network.',
   fatal: 'The connection could not be made.',
+  reconnected: 'Connected again.',
   reconnect: 'Reconnect now',
   keyMissing: 'No OpenAI API key is configured, so questions cannot be answered. Ask the administrator.',
   draining: 'The server is about to restart. You will be reconnected shortly.',
@@ -248,7 +252,10 @@ export function setText(element, text) {
  */
 export function announce(text) {
   const announcer = document.getElementById('announcer');
-  if (announcer) setText(announcer, text);
+  if (!announcer) return;
+  // The same words again are heard only after they have been gone.
+  announcer.textContent = '';
+  setTimeout(() => setText(announcer, text), GONE_FOR);
 }
 
 /** @param {string} usd */

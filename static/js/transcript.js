@@ -3,7 +3,6 @@
 /** @import { Conversation } from './types.js' */
 
 import { exchanges, running } from './conversation.js';
-import { copy } from './clipboard.js';
 import { followEnd } from './scroll.js';
 import { announce, label, language } from './texts.js';
 import { createItem } from './turn.js';
@@ -112,10 +111,9 @@ export function createTranscript({ viewport, list, template, jump, earlier }, { 
       else draw();
       tell();
     },
-    /** @returns {Promise<boolean>} whether there was an answer to copy */
-    async copyLast() {
-      const answer = shown?.turns.findLast((turn) => turn.text)?.text;
-      return answer ? copy(answer) : false;
+    copyLast() {
+      const last = exchanges(shown?.turns ?? []).findLast(({ versions }) => versions.some(({ text }) => text));
+      if (last) items.get(last.id)?.copy();
     },
   };
 }

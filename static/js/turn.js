@@ -40,7 +40,8 @@ export function createItem(template, onRegenerate) {
   }
   previous.addEventListener('click', () => turnTo(at - 1));
   next.addEventListener('click', () => turnTo(at + 1));
-  get('actions').prepend(copyButton('copyAnswer', () => shown?.text ?? ''));
+  const copy = copyButton('copyAnswer', () => shown?.text || versions.findLast(({ text }) => text)?.text || '');
+  get('actions').prepend(copy);
 
   /** @param {number} index */
   function turnTo(index) {
@@ -130,6 +131,8 @@ export function createItem(template, onRegenerate) {
 
   return {
     root,
+    /** As by a click, so that it is seen and said. */
+    copy: () => copy.click(),
     /** @param {Turn[]} next @param {Look} now */
     update(next, now) {
       if (next.length !== versions.length) at = next.length - 1;

@@ -48,6 +48,8 @@ export function createView(actions) {
   /** Whether earlier turns can be asked for at all. */
   let history = false;
   let banner = '';
+  /** Whether the reader knows of an outage. */
+  let told = false;
   /** @type {ReturnType<typeof createTranscript> | null} */
   let transcript = null;
   let loading = false;
@@ -146,15 +148,17 @@ export function createView(actions) {
 
   /** @param {ChatSnapshot} now */
   function drawBanner(now) {
-    outageSince = now.connection === 'online' ? null : outageSince ?? performance.now();
+    const online = now.connection === 'online';
+    outageSince = online ? null : outageSince ?? performance.now();
     const patience = outageSince === null ? Infinity : outageSince + SHOW_OUTAGE_AFTER - performance.now();
     // Most outages end within the second; a banner that comes and goes would only alarm.
     if (patience > 0 && patience < Infinity) drawAgainIn('patience', patience);
     const untilRetry = now.retryAt ? Math.max(0, now.retryAt - Date.now()) : 0;
     if (untilRetry > 0) drawAgainIn('countdown', untilRetry % 1000 || 1000);
     const { text, tone, kind, notice } = bannerOf(now, patience <= 0, Math.ceil(untilRetry / 1000));
+    const focused = document.activeElement;
     page.banner.hidden = !text;
-    page.reconnect.hidden = page.diagnose.hidden = now.connection === 'online';
+    page.reconnect.hidden = page.diagnose.hidden = online;
     page.dismiss.hidden = !notice;
     page.banner.dataset.notice = notice ?? '';
     page.banner.dataset.tone = tone;
@@ -163,6 +167,13 @@ export function createView(actions) {
     // Said once, not at every second of a countdown.
     if (kind !== banner && text && tone === 'info') announce(text);
     banner = kind;
+    told ||= kind === now.connection && now.conversation.session !== null;
+    if (online && told) {
+      told = false;
+      announce(language.texts.reconnected);
+    }
+    // A button that goes would leave the keyboard at the top of the page.
+    if (page.banner.contains(focused) && focused?.closest('[hidden]')) composer.focus();
   }
 
   /** @param {import('./frames.js').Budget | undefined} budget */
@@ -201,9 +212,7 @@ export function createView(actions) {
     refresh: schedule,
     /** Another conversation is seen from its end. */
     stick: () => transcript?.stick(),
-    copyLast: async () => {
-      if (await transcript?.copyLast()) announce(language.texts.copied);
-    },
+    copyLast: () => transcript?.copyLast(),
   };
 }
 

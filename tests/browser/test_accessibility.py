@@ -36,7 +36,8 @@ AXE = """async () => (await window.axe.run(document, { resultTypes: ['violations
 COUNT_CHANGES = """() => {
     window.said = [];
     const announcer = document.getElementById('announcer');
-    new MutationObserver(() => window.said.push(announcer.textContent))
+    const say = () => announcer.textContent && window.said.push(announcer.textContent);
+    new MutationObserver(say)
         .observe(announcer, { childList: true, characterData: true, subtree: true });
 }"""
 RUNNING = "document.getAnimations().filter(({ playState }) => playState === 'running').length"
@@ -123,8 +124,21 @@ async def test_the_announcer_is_brief(stage: Stage) -> None:
         await stage.page.wait_for_timeout(20)
     await answering.end()
     await expect(stage.page.get_by_test_id("copy")).to_be_visible()
+    await expect(stage.page.get_by_role("status")).to_have_text("답변이 완료되었습니다.")
     said = await stage.page.evaluate("window.said")
     assert said == ["답변이 시작되었습니다.", "답변이 완료되었습니다."]
+
+
+async def test_the_same_words_are_said_again(stage: Stage) -> None:
+    """Whoever copies two blocks of code hears twice that it was copied."""
+    await stage.open()
+    await stage.answer("```js\n1\n```\n\n```js\n2\n```\n")
+    await stage.page.evaluate(COUNT_CHANGES)
+    for button in await stage.page.get_by_test_id("copy-code").all():
+        await button.click()
+        await expect(button).to_have_text("복사됨")
+        await expect(stage.page.get_by_role("status")).to_have_text("복사됨")
+    assert await stage.page.evaluate("window.said.slice(-2)") == ["복사됨", "복사됨"]
 
 
 async def test_nothing_moves_where_motion_is_unwanted(stage: Stage) -> None:

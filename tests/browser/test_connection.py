@@ -89,6 +89,28 @@ async def test_an_outage_is_told_with_a_countdown(stage: Stage) -> None:
     await expect(banner).to_be_hidden()
 
 
+async def test_the_end_of_an_outage_is_told(stage: Stage) -> None:
+    """Who has heard of the outage hears that it is over; one that nobody was told of is over in silence."""
+    await stage.page.add_init_script("Math.random = () => 0.1")
+    await stage.page.clock.install()
+    await stage.open()
+    announcer = stage.page.get_by_role("status")
+    await stage.sockets[-1].close(code=1012)
+    await stage.heard("hello", count=2)
+    await stage.online()
+    await stage.page.clock.run_for(OUTAGE)
+    await expect(announcer).to_be_empty()
+    stage.refusing = True
+    await stage.sockets[-1].close(code=1012)
+    await expect(stage.page.locator("body")).to_have_attribute("data-state", "reconnecting")
+    await stage.page.clock.run_for(OUTAGE)
+    await expect(stage.page.get_by_test_id("banner")).to_be_visible()
+    stage.refusing = False
+    await stage.page.get_by_test_id("reconnect").click()
+    await stage.online()
+    await expect(announcer).to_have_text("다시 연결되었습니다.")
+
+
 async def test_a_hidden_tab_takes_what_comes(stage: Stage) -> None:
     """21: without animation frames deltas are drawn, and no ping is sent while nobody looks."""
     await stage.page.clock.install()

@@ -3,11 +3,13 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.stage import Stage
+from tests.browser.stage import INSECURE, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 TABS = 60
+# Longer than an outage is let pass without a word.
+OUTAGE = 1_300
 OUTLINE = "e => getComputedStyle(e).outlineStyle"
 # How far the focused element reaches below the top of the composer.
 COVERED = """e => e.getBoundingClientRect().bottom
@@ -120,8 +122,36 @@ async def test_closing_the_menu_stops_no_answer(stage: Stage) -> None:
 
 
 async def test_copying_the_last_answer(stage: Stage) -> None:
-    """24: Ctrl+Shift+C copies it, and says so."""
+    """24: Ctrl+Shift+C copies it, says so, and shows it where a click would."""
     await stage.open()
-    await stage.answer("답변")
+    await stage.answer("첫 답변")
+    await stage.answer("둘째 답변")
     await stage.page.keyboard.press("Control+Shift+C")
     await expect(stage.page.get_by_role("status")).to_have_text("복사됨")
+    await expect(stage.page.get_by_test_id("copy")).to_have_text(["복사", "복사됨"])
+
+
+async def test_copying_that_fails(stage: Stage) -> None:
+    """24: Ctrl+Shift+C that copies nothing says that too."""
+    await stage.spoil("js/clipboard.js", {"document.execCommand('copy')": "false"})
+    await stage.open(host=INSECURE)
+    await stage.answer("답변")
+    await stage.page.keyboard.press("Control+Shift+C")
+    await expect(stage.page.get_by_role("status")).to_have_text("복사하지 못함")
+    await expect(stage.page.get_by_test_id("copy")).to_have_text("복사하지 못함")
+
+
+async def test_reconnecting(stage: Stage) -> None:
+    """24: the button that is gone once the connection is back leaves the focus in the box."""
+    await stage.page.add_init_script("Math.random = () => 0.99")
+    await stage.page.clock.install()
+    await stage.open()
+    stage.refusing = True
+    await stage.sockets[-1].close(code=1012)
+    await expect(stage.page.locator("body")).to_have_attribute("data-state", "reconnecting")
+    await stage.page.clock.run_for(OUTAGE)
+    await stage.page.get_by_test_id("reconnect").focus()
+    stage.refusing = False
+    await stage.page.keyboard.press("Enter")
+    await stage.online()
+    await expect(stage.page.get_by_test_id("composer")).to_be_focused()
