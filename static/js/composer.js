@@ -151,7 +151,7 @@ export function createComposer({ form, box, send, stop, counter }, { onSend, onS
 
   // A screen keyboard would cover the answer that was just asked for.
   function focus() {
-    if (matchMedia('(any-pointer: fine)').matches) box.focus({ preventScroll: true });
+    if (matchMedia('(any-pointer: fine)').matches) box.focus();
   }
 
   form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });

@@ -169,7 +169,11 @@ function heading({ depth, tokens }) {
  * @param {(tokens: Token[]) => Node[]} blocks
  */
 function list(token, blocks) {
-  const items = token.items.map((item) => element('li', blocks(item.tokens)));
+  const items = token.items.map((item) => {
+    const made = element('li', blocks(item.tokens));
+    made.classList.toggle('task', item.task);
+    return made;
+  });
   const made = element(token.ordered ? 'ol' : 'ul', items);
   if (typeof token.start === 'number' && token.start !== 1) made.setAttribute('start', String(token.start));
   return made;

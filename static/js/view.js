@@ -68,6 +68,10 @@ export function createView(actions) {
   page.dismiss.addEventListener('click', () => { actions.onDismiss(page.banner.dataset.notice ?? ''); composer.focus(); });
   byId('jump', HTMLButtonElement).addEventListener('click', composer.focus);
   byId('new-conversation', HTMLButtonElement).addEventListener('click', () => { actions.onNewConversation(); composer.focus(); });
+  // On a small screen the focus hides the report, and a button would move from under the pointer before it is let go.
+  byId('chat', HTMLElement).addEventListener('mousedown', (event) => {
+    if (event.target instanceof Element && event.target.closest('button, summary')) event.preventDefault();
+  });
   // A first visit has no conversation to show. Whoever reaches for the question will have one in a moment.
   for (const event of ['focusin', 'pointerover']) byId('chat', HTMLElement).addEventListener(event, loadTranscript, { once: true });
   document.addEventListener('keydown', (event) => {

@@ -200,6 +200,16 @@ async def test_a_table_scrolls_in_its_own_box(stage: Stage) -> None:
     assert await stage.page.evaluate("document.documentElement.scrollWidth") == 320
 
 
+async def test_a_task_has_its_box_alone(stage: Stage) -> None:
+    """What is to be done has a box for a bullet; what stands beside it keeps its own."""
+    await stage.open()
+    await stage.answer("- [ ] 할 일\n- [x] 마친 일\n- 다른 일")
+    items = stage.page.get_by_test_id("answer").locator("li")
+    await expect(items).to_have_text(["☐ 할 일", "☑ 마친 일", "다른 일"])
+    styles = "items => items.map((item) => getComputedStyle(item).listStyleType)"
+    assert await items.evaluate_all(styles) == ["none", "none", "disc"]
+
+
 async def test_marks_do_not_flash_up_before_they_mean_something(stage: Stage) -> None:
     """Half of a bold text, a table's first row and a lone list mark are not shown as text."""
     await stage.open()
