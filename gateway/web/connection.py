@@ -90,10 +90,7 @@ class Connection:
         try:
             until = asyncio.get_running_loop().time() + HELLO_SECONDS
             while self._session is None and not self._socket.closed:
-                async with asyncio.timeout_at(until):
-                    message = await self._socket.receive()
-                # Outside: what the store needs for its answer is no silence of the client's.
-                await self._receive(message)
+                await self._receive(await self._heard_before(until))
             async for message in self._socket:
                 await self._receive(message)
         except TimeoutError:
@@ -151,6 +148,11 @@ class Connection:
         except Exception:
             logger.exception("frame.crashed")
             await self.outlet.send(self._refusal(Internal(), ask=ask))
+
+    async def _heard_before(self, until: float) -> WSMessage:
+        # What the store needs for its answer is no silence of the client's.
+        async with asyncio.timeout_at(until):
+            return await self._socket.receive()
 
     def _is_flood(self) -> bool:
         now = asyncio.get_running_loop().time()
