@@ -45,15 +45,18 @@ class RedisLink:
         command: Callable[[Redis], Awaitable[T]],
         *,
         operation: Operation = Operation.COMMAND,
-        patience: float = CALL_SECONDS,
+        patience: float | None = None,
     ) -> T | None:
-        """Return the reply to `command`, or None where there is none within `patience` seconds."""
+        """Return the reply to `command`, or None where there is none within `patience` seconds.
+
+        Without `patience` it has `CALL_SECONDS`.
+        """
         if self._broken:
             self._try_again()
             return None
         try:
             with watched(self._watch, operation):
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(CALL_SECONDS if patience is None else patience):
                     return await command(self._redis)
         except ResponseError as error:
             # It lives: it only refuses this one, for example because the key is something else.

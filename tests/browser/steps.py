@@ -2,6 +2,9 @@
 
 from playwright.async_api import Page, expect
 
+# What the simulator's long answer in Korean begins with.
+FIRST_SECTION = "1. 요약해 줘"
+
 
 async def ask(page: Page, text: str) -> None:
     """Type a question once the page is connected, and send it with Enter."""

@@ -16,7 +16,7 @@ from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.voice.long_answers import LongModel
 from gateway.serve import listening
 from tests.browser.stage import Stage
-from tests.browser.steps import ask
+from tests.browser.steps import FIRST_SECTION, ask
 from tests.browser.test_running_answers import AT_ONCE, ROOM, pace, until, whole_text, written
 from tests.hurry import Pace
 from tests.promises import promised
@@ -149,7 +149,7 @@ async def begin(page: Page, proxy: Proxy) -> None:
     await fall(page, proxy)
     await ask(page, "길게 답해 줘")
     section = page.get_by_test_id("answer").locator("[data-depth='2']").first
-    await expect(section).to_be_attached()
+    await expect(section).to_have_text(FIRST_SECTION)
 
 
 async def test_a_question_is_answered_over_http(
@@ -185,7 +185,7 @@ async def test_stop_works_over_http(gateway: RunningGateway, proxy: Proxy, page:
     await expect(page.get_by_test_id("note")).to_have_text("중지됨")
     (request,) = gateway.upstream.requests
     await until(lambda: request.closed_early, seconds=promised(1))
-    await expect(page.get_by_test_id("answer")).to_contain_text("1. 요약해 줘")
+    await expect(page.get_by_test_id("answer")).to_contain_text(FIRST_SECTION)
 
 
 async def test_a_cut_stream_costs_nothing(

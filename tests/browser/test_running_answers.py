@@ -12,7 +12,7 @@ from playwright.async_api import Page, WebSocketRoute, expect
 from gateway.chat.records import ReportSnapshot
 from gateway.dev.embedded_server import EmbeddedServer
 from gateway.dev.voice.long_answers import LongModel, long_answer
-from tests.browser.steps import ask
+from tests.browser.steps import FIRST_SECTION, ask
 from tests.hurry import Pace
 from tests.promises import GUARD_SECONDS, promised
 from tests.running_gateway import RunningGateway, running_gateway, shared_tokenizer
@@ -50,7 +50,7 @@ async def begin(page: Page, gateway: RunningGateway) -> None:
     await page.goto(gateway.url)
     await ask(page, "길게 답해 줘")
     section = page.get_by_test_id("answer").locator("[data-depth='2']").first
-    await expect(section).to_be_attached()
+    await expect(section).to_have_text(FIRST_SECTION)
 
 
 async def until(true: Callable[[], bool], *, seconds: float = GUARD_SECONDS) -> None:
@@ -92,7 +92,7 @@ async def test_stop_keeps_what_there_is(gateway: RunningGateway, page: Page) -> 
     (request,) = gateway.upstream.requests
     await until(lambda: request.closed_early, seconds=promised(1))
     assert any('"cancel"' in frame for frame in sent)
-    await expect(page.get_by_test_id("answer")).to_contain_text("1. 요약해 줘")
+    await expect(page.get_by_test_id("answer")).to_contain_text(FIRST_SECTION)
     await expect(page.get_by_role("alert").filter(visible=True)).to_have_count(0)
     await expect(page.get_by_test_id("send")).to_be_visible()
     await expect(page.get_by_test_id("composer")).to_be_focused()

@@ -8,14 +8,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from gateway.backends import redis_link
 from gateway.backends.redis_cache import NoCache, RedisCache
-from gateway.backends.redis_link import RedisLink
+from gateway.backends.redis_link import CALL_SECONDS, RedisLink
 from gateway.chat.records import History
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.builders import an_exchange
 from tests.integration.helpers import hung
 from tests.integration.redis_wire import command
-from tests.promises import GUARD_SECONDS
+from tests.promises import GUARD_SECONDS, promised
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis on a busy machine is waited for longer."""
+    monkeypatch.setattr(redis_link, "CALL_SECONDS", promised(CALL_SECONDS))
 
 
 @pytest.fixture

@@ -8,18 +8,20 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.backends import redis_link, redis_relay
-from gateway.backends.redis_link import RedisLink
+from gateway.backends.redis_link import CALL_SECONDS, RedisLink
 from gateway.backends.redis_relay import ANSWER_TTL_SECONDS, NoRelay, RedisRelay
 from gateway.chat.signals import AnySignal, Cancelled, Part, Pieces, Wanted
 from gateway.dev.embedded_server import EmbeddedServer
 from tests.integration.helpers import down, hung
 from tests.integration.redis_wire import command
-from tests.promises import GUARD_SECONDS
+from tests.promises import GUARD_SECONDS, promised
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis is tried again soon after a failure."""
+    """Redis is tried again soon after a failure, and waited for longer on a busy machine."""
+    for module in (redis_link, redis_relay):
+        monkeypatch.setattr(module, "CALL_SECONDS", promised(CALL_SECONDS))
     monkeypatch.setattr(redis_link, "BREAKER_SECONDS", 0.1)
     monkeypatch.setattr(redis_relay, "PAUSE_SECONDS", 0.05)
 
