@@ -182,7 +182,8 @@ export function withFallback({ until = 0, onFall = () => {} } = {}) {
       failures = 0;
       timer = setTimeout(fall, OPEN_WITHIN);
       current = openConnection({ ...options, onState(state, detail) {
-        if (state === 'online' || state === 'fatal') clearTimeout(timer);
+        // A refusal is no silence: it is counted, and between two tries a full gateway may have room again.
+        if (state !== 'connecting') clearTimeout(timer);
         if (state === 'online') failures = -1;
         // Any other code is the server's own word, and so came through a socket.
         if (detail.code === NO_CLOSE && ++failures >= FAILURES) fall();
