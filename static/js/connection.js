@@ -180,24 +180,27 @@ export function withFallback({ until = 0, onFall = () => {} } = {}) {
 
     function overSocket() {
       failures = 0;
-      timer = setTimeout(fall, OPEN_WITHIN);
+      timer = setTimeout(() => fall(FAILURES), OPEN_WITHIN);
       current = openConnection({ ...options, onState(state, detail) {
-        // A refusal is no silence: it is counted, and between two tries a full gateway may have room again.
+        // A refusal is no silence.
         if (state !== 'connecting') clearTimeout(timer);
         if (state === 'online') failures = -1;
         // Any other code is the server's own word, and so came through a socket.
-        if (detail.code === NO_CLOSE && ++failures >= FAILURES) fall();
+        if (detail.code === NO_CLOSE && ++failures > 0) fall(failures);
         options.onState(state, detail);
       } });
     }
 
-    async function fall() {
+    /** @param {number} tries that have failed */
+    async function fall(tries) {
       if (falling) return;
       falling = true;
       try {
         const { openEvents, reachable } = await import('./sse.js');
-        // While the server is away a WebSocket is as good as anything, and better once it is back.
-        if (!await reachable(options.url) || closed || failures < 0) return;
+        // A server that is away or full is waited for. Asked after each try, since it may have room a moment later.
+        const helps = await reachable(options.url);
+        if (!helps) failures = Math.min(failures, 0);
+        if (!helps || tries < FAILURES || closed || failures < 0) return;
         clearTimeout(timer);
         current?.close();
         keep(Date.now() + PROBE_AFTER);
