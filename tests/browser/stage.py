@@ -19,6 +19,8 @@ STATIC = Path(__file__).parents[2] / "static"
 # Browsers trust localhost as if it were https; of any other name the clipboard is kept away.
 SECURE = "page.localhost"
 INSECURE = "page.example"
+# Longer than an outage, or a tab that is not seen, is let pass without a word.
+OUTAGE = 1_300
 TWO_FRAMES = """() => new Promise((done) => {
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)));
 })"""
@@ -205,6 +207,13 @@ class Stage:
     async def online(self) -> None:
         """Wait until the page is connected."""
         await expect(self.page.locator("body")).to_have_attribute("data-state", "online")
+
+    async def lose(self) -> None:
+        """Cut the connection and let nobody back in until the reader has been told; needs a clock."""
+        self.refusing = True
+        await self.sockets[-1].close(code=1012)
+        await expect(self.page.locator("body")).to_have_attribute("data-state", "reconnecting")
+        await self.page.clock.run_for(OUTAGE)
 
     async def send(self, frame: Frame) -> None:
         """Send a frame to the page."""

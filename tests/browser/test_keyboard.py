@@ -8,8 +8,6 @@ from tests.browser.stage import INSECURE, Stage
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 TABS = 60
-# Longer than an outage is let pass without a word.
-OUTAGE = 1_300
 OUTLINE = "e => getComputedStyle(e).outlineStyle"
 # How far the focused element reaches below the top of the composer.
 COVERED = """e => e.getBoundingClientRect().bottom
@@ -146,10 +144,7 @@ async def test_reconnecting(stage: Stage) -> None:
     await stage.page.add_init_script("Math.random = () => 0.99")
     await stage.page.clock.install()
     await stage.open()
-    stage.refusing = True
-    await stage.sockets[-1].close(code=1012)
-    await expect(stage.page.locator("body")).to_have_attribute("data-state", "reconnecting")
-    await stage.page.clock.run_for(OUTAGE)
+    await stage.lose()
     await stage.page.get_by_test_id("reconnect").focus()
     stage.refusing = False
     await stage.page.keyboard.press("Enter")

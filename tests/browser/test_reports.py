@@ -6,14 +6,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.browser.stage import REPORT, Stage
+from tests.browser.stage import OUTAGE, REPORT, Stage
 from tests.browser.test_running_answers import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-# Longer than an outage is let pass without a word; than any pause before the list is asked for again, and
-# shorter than a silence that the page would look into.
-OUTAGE, WHILE = 1_300, 30_000
+# Longer than any pause before the list is asked for again, and shorter than a silence that the page would
+# look into.
+WHILE = 30_000
 # The pause before a try is a part of half a second, at random.
 AT_LAST, NEVER = "Math.random = () => 0.99", "Math.random = () => 1_000"
 DISABLED, UNREACHABLE = 501, 0

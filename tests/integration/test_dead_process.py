@@ -48,6 +48,14 @@ async def stored(database: Database, turn_id: str) -> Turn:
     return Turn(*(await database.fetch(LAST, (UUID(turn_id),)))[0])
 
 
+async def given_up(database: Database, store: PostgresStore, turn_id: str) -> Turn:
+    """Have the store give a turn up whose process it has not heard for too long, and return it."""
+    await database.fetch(OVERDUE, (UUID(turn_id),))
+    # A gateway looks for such turns, too: whichever comes first.
+    await store.expire()
+    return await stored(database, turn_id)
+
+
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that does not tell the store that its turns are alive."""
@@ -75,10 +83,7 @@ async def test_silent_turn_is_settled_at_its_bound(
     ):
         await clients[0].say("Why?")
         turn_id = (await begun(clients[0], []))[0]["turn_id"]
-        await database.fetch(OVERDUE, (UUID(turn_id),))
-        # The gateway looks for such turns, too: whichever comes first.
-        await store.expire()
-        lost = await stored(database, turn_id)
+        lost = await given_up(database, store, turn_id)
         assert (lost.state, lost.source) == ("interrupted", "estimated")
         assert lost.cost == lost.reserved > 0
         await settled(database, at=lost.reserved)
@@ -102,9 +107,7 @@ async def test_turn_given_up_too_soon_runs_again(
     ):
         await clients[0].say("Why?")
         turn_id = (await begun(clients[0], []))[0]["turn_id"]
-        await database.fetch(OVERDUE, (UUID(turn_id),))
-        await store.expire()
-        lost = await stored(database, turn_id)
+        lost = await given_up(database, store, turn_id)
         async with connected(gateway.url, session=clients[0].ready["session"]) as (again,):
             (shown,) = again.ready["turns"]
             assert (again.ready["active_turn"], shown["end"]) == ({"turn_id": turn_id}, None)

@@ -86,15 +86,6 @@ async def listens(relay: RedisRelay, heard: list[AnySignal]) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def heard_again(relay: RedisRelay, heard: list[AnySignal]) -> None:
-    """Tell until one is heard: Redis is back, and both links have found out."""
-    async with asyncio.timeout(GUARD_SECONDS):
-        known = len(heard)
-        while len(heard) == known:
-            await relay.tell(a_signal())
-            await asyncio.sleep(0.05)
-
-
 def pieces(start: int, *texts: str) -> Pieces:
     """Return a part of an answer."""
     return Pieces(start=start, texts=texts)
@@ -210,7 +201,7 @@ async def test_a_killed_redis(relay: RedisRelay, redis: EmbeddedServer) -> None:
             await relay.tell(a_signal())
             await relay.publish(turn_id, [pieces(0, "a")])
             assert await relay.read(turn_id, after="0") == []
-        await heard_again(relay, heard)
+        await listens(relay, heard)
         await relay.publish(turn_id, [pieces(0, "a")])
         assert parts(await relay.read(turn_id, after="0")) == [pieces(0, "a")]
 
@@ -224,7 +215,7 @@ async def test_a_hung_redis(relay: RedisRelay, redis: EmbeddedServer) -> None:
             for _ in range(20):
                 await relay.publish(turn_id, [pieces(0, "a")])
                 assert await relay.read(turn_id, after="0") == []
-        await heard_again(relay, heard)
+        await listens(relay, heard)
 
 
 async def test_no_relay() -> None:
